@@ -1,0 +1,78 @@
+# Every command of this repository; `make` alone lists them. Each makes what it needs, from nothing but Python.
+# Another interpreter in an environment of its own: make test PYTHON=python3.13 VENV=.venv-3.13
+
+# The first of these that is 3.11 or newer makes the virtual environment.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# A data file per environment, so that several interpreters may run the suite at once.
+export COVERAGE_FILE := $(VENV)/.coverage
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types format pins clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them (ONCE=1: stop after the table)
+	@$(BIN)/python -m bearerguard.cli demo $(if $(ONCE),--once)
+
+test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _core and _flows
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+lint: $(VENV)/.dev  ## style, security rules, formatting, the layers of the house, the pins
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	bash -n .ci/run
+	$(PIP) check
+
+types: $(VENV)/.dev  ## mypy on everything, pyright on the source and on the public names
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright --pythonpath $(BIN)/python --ignoreexternal --verifytypes bearerguard
+
+format: $(VENV)/.dev  ## let ruff repair and format what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+pins:  ## resolve requirements/*.in anew and write the pinned *.txt
+	rm -rf $(VENV)-pins
+	$(MAKE) $(VENV)-pins/pyvenv.cfg VENV=$(VENV)-pins
+	for name in test dev; do \
+	  $(VENV)-pins/bin/python -m pip install -qq -r requirements/$$name.in && \
+	  { echo "# Written by \`make pins\` from $$name.in."; \
+	    $(VENV)-pins/bin/python -m pip freeze --exclude-editable; } > requirements/$$name.txt || exit 1; \
+	done
+	rm -rf $(VENV)-pins
+
+clean:  ## remove everything that these commands made
+	rm -rf .venv .venv-* .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+
+# ---- what the commands stand on
+
+$(VENV)/pyvenv.cfg:
+	@for python in $(PYTHON); do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "$(VENV): $$($$python --version)"; \
+	    $$python -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; \
+	    exit 0; \
+	  fi; \
+	done; \
+	echo "bearerguard needs Python 3.11 or newer, and none of these is: $(PYTHON)" >&2; \
+	echo "Install one, or say where it is: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
+	exit 1
+
+$(VENV)/.test: requirements/test.txt pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "$(VENV): installing requirements/test.txt"
+	@$(PIP) install -qq -r requirements/test.txt
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.test
+	@echo "$(VENV): installing requirements/dev.txt"
+	@$(PIP) install -qq -r requirements/dev.txt
+	@touch $@
