@@ -26,14 +26,14 @@ test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _
 lint: $(VENV)/.dev  ## style, security rules, formatting, the layers of the house, the pins
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	bash -n .ci/run
 	$(PIP) check
 
 types: $(VENV)/.dev  ## mypy on everything, pyright on the source and on the public names
 	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/pyright --pythonpath $(BIN)/python --ignoreexternal --verifytypes bearerguard
+	PATH="$(abspath $(BIN)):$$PATH" pyright
+	PATH="$(abspath $(BIN)):$$PATH" pyright --ignoreexternal --verifytypes bearerguard
 
 format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix

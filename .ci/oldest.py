@@ -1,4 +1,4 @@
-"""Prints the pinned requirements with the library's own dependencies at the oldest version that pyproject.toml admits."""
+"""Prints the pinned requirements, with the library's own at the oldest version that pyproject.toml admits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-# Releases that pip chooses itself, to suit the old ones: these follow a dependency by an exact version or a ceiling.
+# Left to pip: they follow the library's own by an exact version.
 FOLLOWERS = {"httpcore2"}
 
 
@@ -17,7 +17,7 @@ def oldest(project: dict[str, object]) -> dict[str, str]:
     """The lower bounds of `dependencies` and of every extra, by canonical name."""
     extras = project["optional-dependencies"]
     groups = [project["dependencies"], *(extras.values() if isinstance(extras, dict) else ())]
-    bounds = {}
+    bounds: dict[str, str] = {}
     for line in (line for group in groups if isinstance(group, list) for line in group):
         requirement = Requirement(line)
         if requirement.name != project["name"]:

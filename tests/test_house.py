@@ -1,4 +1,4 @@
-"""What holds for the repository at any time, whatever the library does: its shape, its version, what it must not say.
+"""What holds for the repository at any time: its shape, its version, what it must not say.
 
 These tests read files. What an installed bearerguard promises is in test_package.py.
 """

@@ -1,4 +1,4 @@
-"""What an installed bearerguard promises before it does anything: its names, its types, what it costs to import."""
+"""What an installed bearerguard promises before it does anything: its names, its types, what it imports."""
 
 from __future__ import annotations
 
@@ -28,10 +28,8 @@ def public_names(module: types.ModuleType) -> set[str]:
 
 def modules_with_all() -> list[str]:
     """Every public module that says which names are its own."""
-    names = ["bearerguard"]
-    for found in pkgutil.iter_modules(bearerguard.__path__, "bearerguard."):
-        if not found.name.rpartition(".")[2].startswith("_"):
-            names.append(found.name)
+    found = [module.name for module in pkgutil.iter_modules(bearerguard.__path__)]
+    names = ["bearerguard", *(f"bearerguard.{name}" for name in found if not name.startswith("_"))]
     return [name for name in names if hasattr(importlib.import_module(name), "__all__")]
 
 
