@@ -1,0 +1,63 @@
+"""The chart of `docs/performance.md`, drawn from the same JSON as its tables.
+
+One picture answers one question: how long does each verifier take for an RS256 token that it has never seen,
+and for one that it has, beside the signature check that none of them can avoid. The axis is logarithmic and
+says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+
+OURS = "bearerguard"
+COLOURS = {"new": "#2f6f8f", "repeated": "#e0a030"}
+LABELS = {"new": "token never seen", "repeated": "the same token again"}
+
+
+def draw(document: dict[str, Any], path: Path, algorithm: str = "RS256") -> None:
+    """Draw the verifiers of one algorithm, fastest first.
+
+    Args:
+        document: What `bench.report.merge` returned; its part `verify` has to be there.
+        path: Where to write the PNG.
+        algorithm: Whose rows to draw.
+    """
+    rows = [row for row in document["parts"]["verify"]["rows"] if row["algorithm"] == algorithm]
+    rows.sort(key=lambda row: row["new"]["median"], reverse=True)
+    ours = next(row for row in rows if row["name"] == OURS)
+    figure, axes = plt.subplots(figsize=(9, 0.55 * len(rows) + 1.6), layout="constrained")
+    for offset, case in ((0.2, "new"), (-0.2, "repeated")):
+        places = [place + offset for place in range(len(rows))]
+        medians = [row[case]["median"] for row in rows]
+        bars = axes.barh(places, medians, height=0.38, color=COLOURS[case], label=LABELS[case])
+        axes.bar_label(
+            bars,
+            [f"{median:,.1f}" if median < 100 else f"{median:,.0f}" for median in medians],
+            padding=3,
+            fontsize=8,
+        )
+    axes.axvline(
+        ours["floor"]["median"],
+        color="#555555",
+        linestyle="--",
+        linewidth=1,
+        label=f"bare {algorithm} signature check, cryptography",
+    )
+    axes.set_xscale("log")
+    axes.set_xlim(right=max(row["new"]["median"] for row in rows) * 2)
+    axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    for label in axes.get_yticklabels():
+        label.set_fontweight("bold" if label.get_text() == OURS else "normal")
+    axes.set_xlabel(f"microseconds to verify one {algorithm} token, median; logarithmic, less is better")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper right", frameon=False, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+    plt.close(figure)

@@ -1,0 +1,108 @@
+// The worker of bench/worker.py in JavaScript: the same tokens, the same rounds, the same protocol, for verifiers that
+// run under Node.js. `node worker.mjs NAME DIRECTORY MILLISECONDS`, where NAME is fast-jwt or jose. Its floor is the
+// bare signature check of node:crypto, as the floor of a Python worker is that of `cryptography`.
+import { createPublicKey, verify as checkSignature } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+
+const [name, directory, milliseconds] = process.argv.slice(2)
+const ISSUER = 'https://issuer.test/'
+const AUDIENCE = 'https://api.test'
+const ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
+const MAX_BATCH = 4000
+
+const read = file => readFileSync(`${directory}/${file}`, 'ascii')
+const tokensOf = file => read(`${file}.txt`).trimEnd().split('\n')
+
+function rotating (pool) {
+  let next = 0
+  return count => Array.from({ length: count }, () => pool[next++ % pool.length])
+}
+
+function repeating (pool, run) {
+  let next = 0
+  return async count => {
+    const item = pool[next++ % pool.length]
+    await run([item])
+    return new Array(count).fill(item)
+  }
+}
+
+function floor (algorithm, pem) {
+  const key = createPublicKey(pem)
+  const digest = algorithm === 'EdDSA' ? null : 'sha256'
+  const options = algorithm === 'ES256' ? { key, dsaEncoding: 'ieee-p1363' } : key
+  const run = batch => {
+    for (const [message, signature] of batch) {
+      if (!checkSignature(digest, message, options, signature)) throw new Error('refused')
+    }
+  }
+  const signed = tokensOf(`${algorithm}.new`).map(token => {
+    const dot = token.lastIndexOf('.')
+    return [Buffer.from(token.slice(0, dot)), Buffer.from(token.slice(dot + 1), 'base64url')]
+  })
+  return { run, feed: rotating(signed) }
+}
+
+const verifiers = {
+  // Synchronous, its key prepared once. Its cache is off by default, and on for the repeated token.
+  async 'fast-jwt' (algorithm, pem) {
+    const { createVerifier } = await import('fast-jwt')
+    const options = {
+      key: pem,
+      algorithms: [algorithm],
+      allowedIss: ISSUER,
+      allowedAud: AUDIENCE,
+      requiredClaims: ['iss', 'aud', 'exp']
+    }
+    const loop = verify => batch => { for (const token of batch) verify(token) }
+    return [loop(createVerifier(options)), loop(createVerifier({ ...options, cache: 4096 }))]
+  },
+  // Asynchronous, its local key set in hand; it remembers no tokens.
+  async jose (algorithm) {
+    const { createLocalJWKSet, jwtVerify } = await import('jose')
+    const keys = createLocalJWKSet(JSON.parse(read(`${algorithm}.jwks.json`)))
+    const options = { algorithms: [algorithm], issuer: ISSUER, audience: AUDIENCE, requiredClaims: ['exp'] }
+    const run = async batch => { for (const token of batch) await jwtVerify(token, keys, options) }
+    return [run, run]
+  }
+}
+
+async function timed ({ run, feed }, count) {
+  const batch = await feed(count)
+  const start = process.hrtime.bigint()
+  const pending = run(batch)
+  if (pending) await pending
+  return Number(process.hrtime.bigint() - start) / batch.length
+}
+
+async function batchSize (timedCase) {
+  // Three tries at each size let the compiler see the loop first.
+  for (let count = 1; count < MAX_BATCH; count *= 4) {
+    let spent
+    for (let turn = 0; turn < 3; turn++) spent = await timed(timedCase, count) * count / 1e6
+    if (spent >= milliseconds / 4) return Math.max(1, Math.min(MAX_BATCH, Math.floor(count * milliseconds / spent)))
+  }
+  return MAX_BATCH
+}
+
+const cases = {}
+for (const algorithm of ALGORITHMS) {
+  const pem = read(`${algorithm}.pem`)
+  const [unseen, repeated] = await verifiers[name](algorithm, pem)
+  const pool = tokensOf(`${algorithm}.new`)
+  cases[`${algorithm} floor`] = floor(algorithm, pem)
+  cases[`${algorithm} new`] = { run: unseen, feed: rotating(pool) }
+  cases[`${algorithm} repeated`] = { run: repeated, feed: repeating(pool, repeated) }
+}
+
+const names = Object.keys(cases)
+const batches = {}
+for (const each of names) batches[each] = await batchSize(cases[each])
+console.log(JSON.stringify({ cases: names, batches }))
+for await (const line of createInterface({ input: process.stdin })) {
+  const turn = JSON.parse(line).round % names.length
+  const spent = {}
+  for (const each of [...names.slice(turn), ...names.slice(0, turn)]) spent[each] = await timed(cases[each], batches[each])
+  console.log(JSON.stringify(spent))
+}

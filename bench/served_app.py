@@ -1,0 +1,69 @@
+"""The applications that uvicorn serves for `bench.uvicorn`: one Starlette application, differently protected.
+
+`python -m bench.served_app KIND DIRECTORY` serves one of them on a free port of 127.0.0.1, which it prints,
+until its standard input closes. httptools and uvloop are asked for by name, so that a missing one is an error
+and no slow figure.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bench import requests
+from bench.material import AUDIENCE, ISSUER, Material
+
+
+class NothingMiddleware:
+    """Does nothing: what any middleware at all costs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+def _protected(material: Material) -> ASGIApp:
+    from bearerguard.starlette import AuthenticateMiddleware
+
+    providers = {"issuer": {"issuer": ISSUER, "audience": AUDIENCE, "keys": material.key_set("RS256")}}
+    return AuthenticateMiddleware(requests.application(), providers)
+
+
+APPLICATIONS: dict[str, Callable[[Material], ASGIApp]] = {
+    "bare": lambda material: requests.application(),
+    "nothing": lambda material: NothingMiddleware(requests.application()),
+    "signature": lambda material: requests.SignatureMiddleware(
+        requests.application(), material.public_key("RS256")
+    ),
+    "bearerguard": _protected,
+}
+
+
+def main(kind: str, directory: str) -> None:
+    """Serve until the standard input closes."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=256)
+    app = APPLICATIONS[kind](Material(Path(directory)))
+    config = uvicorn.Config(
+        app, http="httptools", loop="uvloop", ws="none", lifespan="off", log_level="error", access_log=False
+    )
+    server = uvicorn.Server(config)
+
+    def stop_with_input() -> None:
+        sys.stdin.read()
+        server.should_exit = True
+
+    threading.Thread(target=stop_with_input, daemon=True).start()
+    print(listening.getsockname()[1], flush=True)
+    server.run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,32 @@
+"""Authlib: its RFC 9068 validator for resource servers, the key set in hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
+from joserfc.jwk import KeySet
+
+from bench.cases import Cases, loop, token_cases
+from bench.material import AUDIENCE, ISSUER, Material
+
+
+def cases(material: Material, url: str) -> Cases:
+    """`authenticate_token` and `validate_token`, no scope asked for; EdDSA is not among its defaults."""
+    found: Cases = {}
+    for algorithm in ("RS256", "ES256"):
+        keys = KeySet.import_key_set(material.key_set(algorithm))  # type: ignore[arg-type]
+
+        class Validator(JWTBearerTokenValidator):  # type: ignore[misc]
+            """The documented way: a subclass that hands out the keys."""
+
+            def get_jwks(self, keys: KeySet = keys) -> KeySet:
+                return keys
+
+        validator: Any = Validator(ISSUER, AUDIENCE)
+
+        def verify(token: str, validator: Any = validator) -> None:
+            validator.validate_token(validator.authenticate_token(token), [], None)
+
+        found |= token_cases(material, algorithm, loop(verify))
+    return found
