@@ -1,0 +1,43 @@
+"""bearerguard: an OAuth 2.0 resource server for Python.
+
+It decides whether a request may reach an API, from the access token that the request carries. The public
+names are here; the doors to frameworks are modules of their own (`bearerguard.starlette`, ...), imported by
+those who use them. Nothing here imports a framework or an HTTP client.
+"""
+
+from __future__ import annotations
+
+from bearerguard.errors import (
+    AuthError,
+    ConfigurationError,
+    InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidRequest,
+    InvalidToken,
+    MissingCredentials,
+    ProviderUnavailable,
+    SecurityWarning,
+)
+from bearerguard.profiles import ID_TOKEN, JWT, RFC9068, Profile
+from bearerguard.provider import Provider
+from bearerguard.server import ResourceServer
+from bearerguard.token import AccessToken
+
+__all__ = [
+    "ID_TOKEN",
+    "JWT",
+    "RFC9068",
+    "AccessToken",
+    "AuthError",
+    "ConfigurationError",
+    "InsufficientScope",
+    "InsufficientUserAuthentication",
+    "InvalidRequest",
+    "InvalidToken",
+    "MissingCredentials",
+    "Profile",
+    "Provider",
+    "ProviderUnavailable",
+    "ResourceServer",
+    "SecurityWarning",
+]

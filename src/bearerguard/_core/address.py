@@ -1,0 +1,63 @@
+"""Which addresses keys may be fetched from, and where a provider's metadata stands. Only looks at text."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit, urlunsplit
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` is meant as a URL, of whatever scheme, rather than as JSON or PEM."""
+    return "://" in text[:32] and not text.lstrip().startswith(("{", "[", "-"))
+
+
+def why_insecure(url: str, *, allow_http: bool = False) -> str | None:
+    """Return why keys may not be fetched from `url`, or None where they may.
+
+    https anywhere, http on loopback alone: who can change the keys on their way can forge every token.
+
+    Example:
+        >>> why_insecure("http://login.example/jwks")
+        'it is not https'
+        >>> why_insecure("http://127.0.0.1:8080/jwks") is None
+        True
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return "it is no URL"
+    if not host or any(character <= " " or character == "\x7f" for character in url):
+        return "it is no URL"
+    if parts.username is not None or parts.password is not None:
+        return "it holds a password; give it in http_options instead"
+    if parts.scheme == "https":
+        return None
+    if parts.scheme == "http":
+        return None if allow_http or is_loopback(host) else "it is not https"
+    return "it is neither https nor http"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine: 127.0.0.0/8, ::1 or localhost (RFC 6761, section 6.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def metadata_addresses(issuer: str) -> tuple[str, str]:
+    """Return where an issuer's metadata may stand: OpenID Connect Discovery section 4, RFC 8414 section 3.1.
+
+    Example:
+        >>> metadata_addresses("https://login.example/shop")[1]
+        'https://login.example/.well-known/oauth-authorization-server/shop'
+    """
+    parts = urlsplit(issuer)
+    path = parts.path.rstrip("/")
+    openid = parts._replace(path=f"{path}/.well-known/openid-configuration")
+    oauth = parts._replace(path=f"/.well-known/oauth-authorization-server{path}")
+    return urlunsplit(openid), urlunsplit(oauth)

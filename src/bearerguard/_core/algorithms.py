@@ -1,0 +1,167 @@
+"""One table of every signature algorithm this library knows, and how each binds to a key.
+
+RFC 7518 section 3.1, RFC 8037, RFC 9864. Nothing else in the library switches on `alg`. There is no `none`
+in the table, so there is no code that could accept it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | bytes
+"""What a signature is checked with; bytes are the secret of an `oct` key."""
+
+Verify = Callable[[bytes, bytes], bool]
+"""`verify(signature, signing_input)`: whether the signature is the key's. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One row of the table: which keys the algorithm takes, and with which hash."""
+
+    name: str
+    kty: Literal["RSA", "EC", "OKP", "oct"]
+    hash: hashes.HashAlgorithm
+    curve: str | None = None
+    pss: bool = False
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether verifying takes the secret that signing takes."""
+        return self.kty == "oct"
+
+
+_SHA: Final = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
+_EC_CURVES: Final = {"256": "P-256", "384": "P-384", "512": "P-521"}
+
+ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
+    {
+        algorithm.name: algorithm
+        for algorithm in (
+            *(Algorithm(f"RS{bits}", "RSA", sha) for bits, sha in _SHA.items()),
+            *(Algorithm(f"PS{bits}", "RSA", sha, pss=True) for bits, sha in _SHA.items()),
+            *(Algorithm(f"ES{bits}", "EC", sha, _EC_CURVES[bits]) for bits, sha in _SHA.items()),
+            # Both names mean Ed25519 here (RFC 9864); a key published for one is not used for the other.
+            *(Algorithm(name, "OKP", hashes.SHA512(), "Ed25519") for name in ("EdDSA", "Ed25519")),
+            *(Algorithm(f"HS{bits}", "oct", sha) for bits, sha in _SHA.items()),
+        )
+    }
+)
+
+ASYMMETRIC: Final = frozenset(name for name, row in ALGORITHMS.items() if not row.is_symmetric)
+"""The algorithms that a provider takes unless told otherwise."""
+
+
+def fitting(kty: str, curve: str | None, key: PublicKey) -> dict[str, Verify]:
+    """Return each algorithm that a key of this type and curve can verify, with its verify function bound."""
+    return {
+        row.name: bind(row, key)
+        for row in ALGORITHMS.values()
+        if row.kty == kty and row.curve == curve and not _is_too_short(row, key)
+    }
+
+
+def bind(algorithm: Algorithm, key: PublicKey) -> Verify:
+    """Return the check of one key under one algorithm, with everything that can be prepared prepared."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return _rsa(algorithm, key)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return _ecdsa(algorithm, key)
+    if isinstance(key, Ed25519PublicKey):
+        return _ed25519(key)
+    return _hmac(algorithm, key)
+
+
+def _is_too_short(algorithm: Algorithm, key: PublicKey) -> bool:
+    """A secret shorter than the hash it is used with (RFC 7518, section 3.2)."""
+    return isinstance(key, bytes) and len(key) < algorithm.hash.digest_size
+
+
+def _rsa(algorithm: Algorithm, key: rsa.RSAPublicKey) -> Verify:
+    """RFC 7518, sections 3.3 and 3.5: the salt of PSS is as long as the hash."""
+    sha = algorithm.hash
+    form: padding.AsymmetricPadding = padding.PKCS1v15()
+    if algorithm.pss:
+        form = padding.PSS(mgf=padding.MGF1(sha), salt_length=sha.digest_size)
+    check = key.verify
+
+    def verify(signature: bytes, signing_input: bytes) -> bool:
+        try:
+            check(signature, signing_input, form, sha)
+        except InvalidSignature:
+            return False
+        return True
+
+    return verify
+
+
+# The order of each curve's group (SEC 2): r and s lie between 1 and the order less 1.
+_ORDERS: Final = {
+    "P-256": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "P-384": int(
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
+    ),
+    "P-521": int(
+        "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA"
+        "51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409",
+        16,
+    ),
+}
+
+
+def _ecdsa(algorithm: Algorithm, key: ec.EllipticCurvePublicKey) -> Verify:
+    """RFC 7518, section 3.4: the signature is r and s, each as long as the curve's coordinates, never DER."""
+    size = (key.curve.key_size + 7) // 8
+    order = _ORDERS[algorithm.curve or ""]
+    ecdsa = ec.ECDSA(algorithm.hash)
+    check = key.verify
+    number = int.from_bytes
+
+    def verify(signature: bytes, signing_input: bytes) -> bool:
+        if len(signature) != 2 * size:
+            return False
+        r, s = number(signature[:size], "big"), number(signature[size:], "big")
+        if not (0 < r < order and 0 < s < order):
+            return False
+        try:
+            check(encode_dss_signature(r, s), signing_input, ecdsa)
+        except InvalidSignature:
+            return False
+        return True
+
+    return verify
+
+
+def _ed25519(key: Ed25519PublicKey) -> Verify:
+    """RFC 8037, section 3.1."""
+    check = key.verify
+
+    def verify(signature: bytes, signing_input: bytes) -> bool:
+        try:
+            check(signature, signing_input)
+        except InvalidSignature:
+            return False
+        return True
+
+    return verify
+
+
+def _hmac(algorithm: Algorithm, secret: bytes) -> Verify:
+    """RFC 7518, section 3.2, compared in constant time."""
+    name = algorithm.hash.name
+    digest, equal = hmac.digest, hmac.compare_digest
+
+    def verify(signature: bytes, signing_input: bytes) -> bool:
+        return equal(digest(secret, signing_input, name), signature)
+
+    return verify

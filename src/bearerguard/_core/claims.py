@@ -1,0 +1,138 @@
+"""The checks of a token's claims (RFC 7519 section 4.1), composed once for each provider.
+
+Only reads claims whose signature was checked. Every check refuses a claim of the wrong type as well as one
+of the wrong value: a check is never skipped because a claim is strange. `iss` is compared where the
+provider is chosen, before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from bearerguard._core.limits import MAX_NUMERIC_DATE
+from bearerguard.errors import InvalidToken
+
+Claims = dict[str, Any]
+Window = tuple[float, float]
+"""From when and until when (not included) a token is valid, leeway included."""
+ClaimChecks = Callable[[Claims, float], Window]
+
+
+def compose_checks(
+    *,
+    leeway: float,
+    audiences: Collection[str] | None,
+    audience_claim: str,
+    required: Iterable[str],
+    required_values: Mapping[str, tuple[Any, ...]],
+) -> ClaimChecks:
+    """Return one function that makes all checks of a provider: `check(claims, now) -> Window`.
+
+    Args:
+        leeway: seconds of clock difference to forgive.
+        audiences: of which the token must name one; None checks no audience.
+        audience_claim: the claim that holds the audience.
+        required: claims that must be there.
+        required_values: claims that must have one of some values.
+    """
+    accepted = None if audiences is None else frozenset(audiences)
+    present = tuple(dict.fromkeys(required))
+    values = tuple(required_values.items())
+
+    def check(claims: Claims, now: float) -> Window:
+        window = check_times(claims, now, leeway)
+        if accepted is not None:
+            check_audience(claims, audience_claim, accepted)
+        check_registered_types(claims)
+        for name in present:
+            if claims.get(name) is None:
+                raise InvalidToken("missing_claim", f"The token has no {name!r} claim.")
+        for name, allowed in values:
+            check_value(claims, name, allowed)
+        if "cnf" in claims:
+            refuse_sender_constrained()
+        return window
+
+    return check
+
+
+def check_times(claims: Claims, now: float, leeway: float) -> Window:
+    """`exp`, `nbf` and `iat` (RFC 7519, sections 4.1.4 to 4.1.6). `exp` is past at `exp` itself.
+
+    A token issued in the future is refused like one that is not valid yet: its clock or ours is wrong.
+    """
+    expires = claims.get("exp")
+    if expires is None:
+        raise InvalidToken("missing_claim", "The token has no 'exp' claim.")
+    until = _numeric_date(expires, "exp") + leeway
+    if now >= until:
+        raise InvalidToken("expired", "The token has expired.")
+    start = -MAX_NUMERIC_DATE - leeway
+    not_before = claims.get("nbf")
+    if not_before is not None:
+        start = _numeric_date(not_before, "nbf") - leeway
+        if now < start:
+            raise InvalidToken("not_yet_valid", "The token is not valid yet.")
+    issued_at = claims.get("iat")
+    if issued_at is not None:
+        issued = _numeric_date(issued_at, "iat") - leeway
+        if now < issued:
+            raise InvalidToken("not_yet_valid", "The token was issued in the future.")
+        start = max(start, issued)
+    return start, until
+
+
+def check_audience(claims: Claims, claim: str, accepted: frozenset[str]) -> None:
+    """`aud` (RFC 7519, section 4.1.3): one of the accepted values, as a string or in an array of strings."""
+    audience = claims.get(claim)
+    if audience.__class__ is str:
+        if audience in accepted:
+            return
+    elif audience is None:
+        raise InvalidToken("missing_claim", f"The token has no {claim!r} claim.")
+    elif audience.__class__ is list:
+        named = False
+        for value in audience:
+            if value.__class__ is not str:
+                raise InvalidToken("invalid_claim", f"The token's {claim!r} claim is malformed.")
+            named = named or value in accepted
+        if named:
+            return
+    else:
+        raise InvalidToken("invalid_claim", f"The token's {claim!r} claim is malformed.")
+    raise InvalidToken("audience", "The token is meant for another audience.")
+
+
+def check_registered_types(claims: Claims) -> None:
+    """`sub` and `jti` are strings where they are given (RFC 7519, sections 4.1.2 and 4.1.7)."""
+    subject = claims.get("sub")
+    if subject is not None and subject.__class__ is not str:
+        raise InvalidToken("invalid_claim", "The token's 'sub' claim is malformed.")
+    identifier = claims.get("jti")
+    if identifier is not None and identifier.__class__ is not str:
+        raise InvalidToken("invalid_claim", "The token's 'jti' claim is malformed.")
+
+
+def check_value(claims: Claims, name: str, allowed: tuple[Any, ...]) -> None:
+    """A claim that the provider's configuration fixes; `1`, `1.0` and `true` are three different values."""
+    value = claims.get(name)
+    if value is None:
+        raise InvalidToken("missing_claim", f"The token has no {name!r} claim.")
+    if not any(value.__class__ is one.__class__ and value == one for one in allowed):
+        raise InvalidToken("invalid_claim", f"The token's {name!r} claim has a value that is not accepted.")
+
+
+def refuse_sender_constrained() -> None:
+    """A token with `cnf` is bound to a key (RFC 7800); as plain Bearer it may be stolen (RFC 9449, 7.2)."""
+    raise InvalidToken("sender_constrained", "The token is bound to a key, and cannot be used as Bearer.")
+
+
+def _numeric_date(value: Any, name: str) -> float:
+    """A finite JSON number of seconds (RFC 7519, section 2), never a string or a boolean."""
+    if (value.__class__ is int or value.__class__ is float) and (
+        -MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE
+    ):
+        number: float = value
+        return number
+    raise InvalidToken("invalid_claim", f"The token's {name!r} claim is no date.")

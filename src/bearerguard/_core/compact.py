@@ -1,0 +1,24 @@
+"""The compact serialization (RFC 7515 section 7.1): three parts and two dots, told apart from look-alikes.
+
+Only takes text apart. The JSON serializations and JWE are refused here; nothing is decoded.
+"""
+
+from __future__ import annotations
+
+from bearerguard.errors import InvalidToken
+
+
+def split(token: bytes) -> list[bytes]:
+    """Return header, payload and signature, still encoded.
+
+    Raises:
+        InvalidToken: `malformed`, or `encrypted` for the five parts of a JWE.
+    """
+    parts = token.split(b".", 3)
+    if len(parts) == 3:
+        return parts
+    if len(parts) == 1:
+        raise InvalidToken("malformed", "The token is not a JWT: it has no dots (an opaque token, perhaps).")
+    if len(parts) == 4 and parts[3].count(b".") == 1:
+        raise InvalidToken("encrypted", "Encrypted tokens (JWE) are not supported.")
+    raise InvalidToken("malformed", "The token is not a JWT: it does not have three parts.")

@@ -1,0 +1,71 @@
+"""JSON objects out of untrusted bytes, with one verdict for the same bytes at any time.
+
+RFC 8259 JSON in UTF-8, nothing looser: no NaN, no BOM, no lone surrogate, no trailing text. Where a member
+is named twice the last one counts, as RFC 7515 section 4 and RFC 7519 section 4 allow, for header, payload
+and key set alike: there is one parser, so no two parts of the library can read the same bytes differently.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bearerguard._core.limits import MAX_JSON_DEPTH
+
+_decode_any = msgspec.json.Decoder().decode
+
+
+def decode_json(data: bytes) -> Any:
+    """Return the value of the JSON text `data`.
+
+    Raises:
+        ValueError: not JSON, not UTF-8, or nested deeper than `limits.MAX_JSON_DEPTH`.
+    """
+    # The parser's own depth limit depends on how deep the caller stands; this one does not. Counting is
+    # a fast upper bound, so the exact walk is only taken by a text that has many brackets.
+    if data.count(b"{") + data.count(b"[") > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH:
+        raise ValueError("nested too deep")
+    try:
+        return _decode_any(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise ValueError("not JSON") from None
+
+
+def decode_object(data: bytes) -> dict[str, Any]:
+    """Return the members of the JSON object `data`.
+
+    Raises:
+        ValueError: not JSON, or JSON that is no object.
+
+    Example:
+        >>> decode_object(b'{"alg": "ES256"}')
+        {'alg': 'ES256'}
+    """
+    value = decode_json(data)
+    if value.__class__ is not dict:
+        raise ValueError("not a JSON object")
+    members: dict[str, Any] = value
+    return members
+
+
+def _depth(data: bytes) -> int:
+    """The deepest nesting of brackets outside strings."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in data:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:  # backslash
+                escaped = True
+            elif byte == 0x22:  # quote
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest

@@ -1,0 +1,45 @@
+"""Every number that bounds the library, in one place, with its unit and its reason.
+
+A limit that a user can change is an argument elsewhere; the default it takes stands here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- tokens --------------------------------------------------------------------------------------
+MAX_TOKEN_BYTES: Final = 16 * 1024
+"""A token longer than this is refused before it is split or decoded."""
+MAX_JSON_DEPTH: Final = 64
+"""Nesting of a header or payload; fixed, so that the verdict does not float with the call stack."""
+MAX_KID_CHARACTERS: Final = 512
+MAX_NUMERIC_DATE: Final = 2**53
+"""Above this a JSON number is no exact integer everywhere (RFC 8259, section 6), and no date either."""
+DEFAULT_LEEWAY: Final = 10.0
+MAX_LEEWAY: Final = 300.0
+"""Seconds of clock difference that are forgiven."""
+
+# -- caches --------------------------------------------------------------------------------------
+CACHED_TOKENS: Final = 4096
+CACHED_HEADERS: Final = 256
+MAX_CACHED_HEADER_BYTES: Final = 1024
+
+# -- keys ----------------------------------------------------------------------------------------
+MIN_RSA_BITS: Final = 2048
+MAX_RSA_BITS: Final = 8192
+MAX_RSA_EXPONENT_BITS: Final = 64
+"""A huge public exponent makes each check slow; every exponent in use has at most 32 bits."""
+MAX_KEYS_TRIED: Final = 4
+MAX_KEYS: Final = 100
+MAX_KEY_SET_BYTES: Final = 512 * 1024
+
+# -- life of a fetched key set, in seconds -------------------------------------------------------
+KEY_SET_LIFETIME: Final = 600.0
+MIN_KEY_SET_LIFETIME: Final = 60.0
+MAX_KEY_SET_LIFETIME: Final = 24 * 3600.0
+REFRESH_AHEAD: Final = 0.8
+REFRESH_JITTER: Final = 0.1
+"""A refresh is due at 80 % of the lifetime, plus up to this part of it, drawn anew for each key set."""
+STALE_IF_ERROR: Final = 3600.0
+COOLDOWN: Final = 30.0
+FETCH_TIMEOUT: Final = 5.0

@@ -1,0 +1,74 @@
+"""What a flow may ask of the world, as frozen values, and the ports through which it is asked.
+
+To add an effect (asking an introspection endpoint, looking into a replay store) is to add a value here, a
+`yield` in a flow, and one branch in `bearerguard._io.drive`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from bearerguard._core.key_set import KeySet
+
+Cause = Literal["missing", "unknown_kid"]
+"""Why keys are wanted: there are none that may be used, or none that fits the token."""
+
+
+class KeySource(Protocol):
+    """Where the pipeline finds a provider's keys. Reading `key_set` never waits."""
+
+    @property
+    def key_set(self) -> KeySet | None:
+        """The newest snapshot, or None before the first."""
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the keys were given and are never fetched."""
+
+    def refresh_ahead(self, now: float) -> None:
+        """Start a refresh that nobody waits for, if one may be started now. Never blocks, never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForKeys:
+    """Wait until the source's keys are as new as they can be had.
+
+    The answer is None when they are, or the seconds after which to try again where the provider failed.
+    """
+
+    source: KeySource
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class HttpGet:
+    """Fetch `url`; the answer is an `HttpAnswer`."""
+
+    url: str
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """The parts of a response that matter; header values are None where they were not sent."""
+
+    status: int
+    body: bytes
+    cache_control: str | None = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallSource:
+    """Call a function of the user's own that returns key material; the answer is what it returned."""
+
+    function: Any
+
+
+class FetchFailed(Exception):
+    """A fetch brought nothing that can be used. `kind` is stable, the message says what happened."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -1,0 +1,159 @@
+"""How a provider's keys are found: which addresses to ask, in which order, and what answers to believe.
+
+A flow of `HttpGet` effects. It believes a key set only as a whole, an issuer's metadata only where it names
+that issuer (RFC 8414 section 3.3), and no address off https. On any doubt it fails, and the keys in hand
+stay: it never returns half a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from bearerguard._core.address import metadata_addresses, why_insecure
+from bearerguard._core.json_object import decode_object
+from bearerguard._core.key_material import UnusableKeys, read_keys
+from bearerguard._core.key_set import Keys, KeySet
+from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
+
+Fetch = Generator[HttpGet | CallSource, Any, "Fetched"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a provider's keys come from: exactly one of `url`, `issuer` (discovery) and `function`."""
+
+    url: str | None = None
+    issuer: str | None = None
+    function: Any = None
+    pinned: Collection[str] | None = None
+    allow_http: bool = False
+
+    def __str__(self) -> str:
+        return self.url or self.issuer or "a function"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch brought. `left_out` are sentences about keys that cannot be used."""
+
+    keys: Keys
+    max_age: float | None
+    etag: str | None
+    address: str | None
+    left_out: tuple[str, ...] = ()
+
+
+def fetch_keys(origin: Origin, known: KeySet | None) -> Fetch:
+    """Return the origin's keys.
+
+    Args:
+        origin: where to look.
+        known: the newest key set in hand, for conditional requests and as a fallback for the address.
+
+    Raises:
+        FetchFailed: whatever the reason; its `kind` is stable.
+    """
+    if origin.function is not None:
+        return (yield from _from_function(origin, known))
+    if origin.url is not None:
+        return (yield from _from_address(origin, origin.url, known))
+    address = yield from _discover(origin, known)
+    return (yield from _from_address(origin, address, known))
+
+
+def _from_function(origin: Origin, known: KeySet | None) -> Fetch:
+    material = yield CallSource(origin.function)
+    keys, left_out = _believe(origin, material, known)
+    return Fetched(keys, None, None, None, left_out)
+
+
+def _from_address(origin: Origin, address: str, known: KeySet | None) -> Fetch:
+    etag = known.etag if known is not None and known.address in (None, address) else None
+    answer: HttpAnswer = yield HttpGet(address, etag)
+    max_age = max_age_of(answer.cache_control)
+    if answer.status == 304 and etag is not None and known is not None:
+        return Fetched(known.keys, max_age, answer.etag or etag, address)
+    _expect_ok(answer, address)
+    keys, left_out = _believe(origin, answer.body, known)
+    return Fetched(keys, max_age, answer.etag, address, left_out)
+
+
+def _discover(origin: Origin, known: KeySet | None) -> Generator[HttpGet, HttpAnswer, str]:
+    """The `jwks_uri` in the issuer's metadata: OpenID Connect Discovery 1.0 first, then RFC 8414.
+
+    An address that was learnt before is used where the metadata cannot be had just now: the keys behind
+    it are still the issuer's own.
+    """
+    issuer = origin.issuer or ""
+    try:
+        openid, oauth = metadata_addresses(issuer)
+        answer = yield HttpGet(openid)
+        if 400 <= answer.status < 500:
+            answer = yield HttpGet(oauth)
+            openid = oauth
+        _expect_ok(answer, openid)
+        return _believe_metadata(origin, issuer, answer.body)
+    except FetchFailed:
+        if known is None or known.address is None:
+            raise
+        return known.address
+
+
+def _believe_metadata(origin: Origin, issuer: str, body: bytes) -> str:
+    try:
+        metadata = decode_object(body)
+    except ValueError as problem:
+        raise FetchFailed("not_json", f"the metadata is {problem}") from None
+    named = metadata.get("issuer")
+    if named != issuer:
+        raise FetchFailed(
+            "issuer_mismatch",
+            f"the metadata is that of issuer {named!r:.200}, and the configured issuer is {issuer!r}",
+        )
+    address = metadata.get("jwks_uri")
+    if not isinstance(address, str):
+        raise FetchFailed("no_jwks_uri", "the metadata names no jwks_uri")
+    insecure = why_insecure(address, allow_http=origin.allow_http)
+    if insecure is not None:
+        raise FetchFailed("insecure_jwks_uri", f"the metadata's jwks_uri is {address!r:.200}, but {insecure}")
+    return address
+
+
+def _expect_ok(answer: HttpAnswer, address: str) -> None:
+    if 300 <= answer.status < 400:
+        raise FetchFailed("redirect", f"{address} answered with a redirect (HTTP {answer.status})")
+    if answer.status != 200:
+        raise FetchFailed("http_status", f"{address} answered HTTP {answer.status}")
+
+
+def _believe(origin: Origin, material: Any, known: KeySet | None) -> tuple[Keys, tuple[str, ...]]:
+    """Read key material of the network: no secrets, pins obeyed, and no new object for the same keys."""
+    try:
+        found, left_out = read_keys(material, allow_secret=False)
+    except UnusableKeys as problem:
+        raise FetchFailed(problem.kind, f"the key set cannot be used: {problem}") from None
+    if origin.pinned is not None:
+        found = [key for key in found if key.thumbprint in origin.pinned]
+        if not found:
+            raise FetchFailed("no_pinned_key", "no key in the set has a pinned thumbprint")
+    keys = Keys(found)
+    if known is not None and known.keys.identities == keys.identities:
+        keys = known.keys
+    return keys, tuple(left_out)
+
+
+def max_age_of(cache_control: str | None) -> float | None:
+    """Return `max-age` in seconds from a `Cache-Control` header (RFC 9111, section 5.2.2.1), if it has one.
+
+    Example:
+        >>> max_age_of("public, max-age=3600")
+        3600.0
+    """
+    for directive in (cache_control or "").split(","):
+        name, _, value = directive.strip().partition("=")
+        digits = value.strip('"')
+        if name.lower() == "max-age" and digits.isascii() and digits.isdigit():
+            return float(digits[:12])
+    return None

@@ -1,0 +1,264 @@
+"""The one pipeline: from the text of a token to an `AccessToken`, or to the refusal that says why not.
+
+`Verifier.attempt` is the common case, a plain function: with the keys in memory it decides at once. Where
+it cannot, it returns the effect that it is waiting for, and `verification` is the flow around it. Trust
+goes one way: `iss` chooses among the configured providers, whose keys alone are tried; nothing in a token
+names a key, an address or an algorithm that configuration did not allow first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from bearerguard._core import base64url
+from bearerguard._core.claims import ClaimChecks, Claims, Window, compose_checks
+from bearerguard._core.compact import split
+from bearerguard._core.generations import Generations
+from bearerguard._core.header import Header, parse_header
+from bearerguard._core.json_object import decode_object
+from bearerguard._core.key_set import Keys, KeySet
+from bearerguard._core.limits import (
+    CACHED_HEADERS,
+    CACHED_TOKENS,
+    MAX_CACHED_HEADER_BYTES,
+    MAX_TOKEN_BYTES,
+)
+from bearerguard._flows.effects import KeySource, WaitForKeys
+from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
+from bearerguard.provider import Provider
+from bearerguard.token import AccessToken
+
+Waited = Mapping[KeySource, float | None]
+"""The sources that this request has waited for, each with the answer."""
+NOT_WAITED: Waited = {}
+
+
+class Trust(NamedTuple):
+    """A provider, where its keys are, and its checks, composed."""
+
+    provider: Provider
+    source: KeySource
+    algorithms: frozenset[str]
+    types: frozenset[str | None]
+    check: ClaimChecks
+
+
+class Accepted(NamedTuple):
+    """A verdict in memory: all that is needed to give it again."""
+
+    payload: bytes
+    start: float
+    until: float
+    trust: Trust
+    keys: Keys
+
+
+class Parsed(NamedTuple):
+    """A token taken apart; nothing in it is verified."""
+
+    header: Header
+    claims: Claims
+    payload: bytes
+    signing_input: bytes
+    signature: bytes
+
+
+class Verifier:
+    """Verifies the tokens of some providers. Shared by threads and tasks without a lock."""
+
+    def __init__(self, trusted: Iterable[tuple[Provider, KeySource]]) -> None:
+        self._trusted: dict[str | None, tuple[Trust, ...]] = {}
+        for provider, source in trusted:
+            trust = _trust(provider, source)
+            self._trusted[provider.issuer] = (*self._trusted.get(provider.issuer, ()), trust)
+        self._accepted: Generations[bytes, Accepted] = Generations(CACHED_TOKENS)
+        self._headers: Generations[bytes, Header] = Generations(CACHED_HEADERS)
+
+    def attempt(self, token: str, now: float, waited: Waited = NOT_WAITED) -> AccessToken | WaitForKeys:
+        """Decide about a token with what is in memory.
+
+        Args:
+            token: the text of the token.
+            now: seconds since 1970.
+            waited: the key sources that this request has waited for already, with what came of it.
+
+        Returns:
+            The verified token, or the effect without which it cannot be decided.
+
+        Raises:
+            InvalidToken: the token is refused.
+            ProviderUnavailable: keys were waited for, and there are none.
+        """
+        raw = _bytes_of(token)
+        # The whole token, signature included, by a hash that nobody can make collide.
+        digest = sha256(raw).digest()
+        verdict = self._accepted.get(digest)
+        if verdict is not None:
+            payload, start, until, trust, keys = verdict
+            key_set = trust.source.key_set
+            if (
+                start <= now < until
+                and key_set is not None
+                and key_set.keys is keys
+                and (now < key_set.refresh_at or _is_usable(trust.source, key_set, now))
+            ):
+                return AccessToken(token, trust.provider, payload)
+        return self._decide(token, self._parse(raw), digest, now, waited)
+
+    def _parse(self, raw: bytes) -> Parsed:
+        head, body, tail = split(raw)
+        header = self._headers.get(head)
+        if header is None:
+            header = parse_header(head)
+            if len(head) <= MAX_CACHED_HEADER_BYTES:
+                self._headers.put(head, header)
+        try:
+            payload = base64url.decode(body)
+            claims = decode_object(payload)
+        except ValueError:
+            raise InvalidToken("malformed", "The token's payload is not a base64url JSON object.") from None
+        try:
+            signature = base64url.decode(tail)
+        except ValueError:
+            raise InvalidToken("malformed", "The token's signature is not base64url.") from None
+        return Parsed(header, claims, payload, raw[: len(head) + 1 + len(body)], signature)
+
+    def _decide(
+        self, token: str, parsed: Parsed, digest: bytes, now: float, waited: Waited
+    ) -> AccessToken | WaitForKeys:
+        wanted: WaitForKeys | None = None
+        refusals: list[AuthError] = []
+        for trust in self._choose(parsed.claims):
+            try:
+                outcome = decide(trust, parsed, now, waited)
+            except AuthError as error:
+                error.provider, error.kid = trust.provider.name, parsed.header.kid
+                refusals.append(error)
+                continue
+            if isinstance(outcome, WaitForKeys):
+                wanted = wanted or outcome
+                continue
+            keys, (start, until) = outcome
+            self._accepted.put(digest, Accepted(parsed.payload, start, until, trust, keys))
+            return AccessToken(token, trust.provider, parsed.payload, parsed.claims)
+        if wanted is not None:
+            return wanted
+        raise max(refusals, key=_weight)
+
+    def _choose(self, claims: Claims) -> tuple[Trust, ...]:
+        """The providers whose issuer is exactly the token's `iss` (RFC 7519, section 4.1.1)."""
+        issuer = claims.get("iss")
+        if issuer.__class__ is str:
+            chosen = self._trusted.get(issuer) or self._trusted.get(None)
+            if chosen is None:
+                raise InvalidToken("issuer", "The token was issued by somebody who is not trusted here.")
+            return chosen
+        if issuer is not None:
+            raise InvalidToken("invalid_claim", "The token's 'iss' claim is malformed.")
+        chosen = self._trusted.get(None)
+        if chosen is None:
+            raise InvalidToken("missing_claim", "The token has no 'iss' claim.")
+        return chosen
+
+
+def verification(
+    verifier: Verifier, token: str, first: WaitForKeys, clock: Callable[[], float]
+) -> Generator[WaitForKeys, float | None, AccessToken]:
+    """The flow of a token that cannot be decided at once: wait for what it wants, and attempt it again.
+
+    Each source is waited for once, so a request ends after as many waits as there are providers of its
+    issuer.
+    """
+    waited: dict[KeySource, float | None] = {}
+    outcome: AccessToken | WaitForKeys = first
+    while isinstance(outcome, WaitForKeys):
+        waited[outcome.source] = yield outcome
+        outcome = verifier.attempt(token, clock(), waited)
+    return outcome
+
+
+def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> tuple[Keys, Window] | WaitForKeys:
+    """Make every check of one provider, in an order that learns nothing from a token before its signature.
+
+    Raises:
+        InvalidToken: the first check that fails.
+        ProviderUnavailable: the provider could not be asked for keys that are needed.
+    """
+    alg, kid, typ = parsed.header
+    if alg not in trust.algorithms:
+        raise InvalidToken("algorithm", "The token is signed with an algorithm that is not accepted.")
+    if typ not in trust.types:
+        raise InvalidToken("type", "The token is not of a type that is accepted as an access token.")
+    source = trust.source
+    key_set = source.key_set
+    if key_set is None or (now >= key_set.refresh_at and not _is_usable(source, key_set, now)):
+        if source in waited:
+            raise _unavailable(waited[source])
+        return WaitForKeys(source, "missing")
+    keys = key_set.keys
+    candidates = keys.named(alg, kid) if kid is not None else ()
+    named = bool(candidates)
+    for verify in candidates or keys.unnamed(alg, kid):
+        if verify(parsed.signature, parsed.signing_input):
+            return keys, trust.check(parsed.claims, now)
+    if named or source.is_fixed:
+        raise _not_signed(named or bool(keys.unnamed(alg, kid)))
+    # No key of that name: it may have been published since. Keys without a name may have been replaced.
+    if source not in waited:
+        return WaitForKeys(source, "unknown_kid")
+    if waited[source] is not None:
+        raise _unavailable(waited[source])
+    raise _not_signed(bool(keys.unnamed(alg, kid)))
+
+
+def _trust(provider: Provider, source: KeySource) -> Trust:
+    check = compose_checks(
+        leeway=provider.leeway,
+        audiences=None if provider.dangerously_accept_any_audience else provider.audiences,
+        audience_claim=provider.audience_claim,
+        required=provider.profile.required_claims,
+        required_values=provider.required_values,
+    )
+    return Trust(provider, source, frozenset(provider.algorithms), provider.profile.types, check)
+
+
+def _bytes_of(token: Any) -> bytes:
+    if token.__class__ is not str:
+        raise InvalidToken("malformed", "The token is no text.")
+    if len(token) > MAX_TOKEN_BYTES:
+        raise InvalidToken("too_large", "The token is too long.")
+    try:
+        raw: bytes = token.encode("ascii")
+    except UnicodeEncodeError:
+        raise InvalidToken("malformed", "The token has characters that no token has.") from None
+    return raw
+
+
+def _is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
+    """Whether keys that are due for a refresh may be used meanwhile; has the refresh started."""
+    source.refresh_ahead(now)
+    return now < key_set.usable_until
+
+
+def _not_signed(had_a_key: bool) -> InvalidToken:
+    if had_a_key:
+        return InvalidToken("signature", "The token's signature does not verify.")
+    return InvalidToken("unknown_key", "The token is signed with a key that is not known.")
+
+
+def _unavailable(retry_after: float | None) -> ProviderUnavailable:
+    return ProviderUnavailable(
+        "The keys of the token's issuer cannot be fetched at the moment.",
+        retry_after=1.0 if retry_after is None else retry_after,
+    )
+
+
+# How far a token got before it was refused; whoever had trouble might have accepted it.
+_WEIGHTS = {"algorithm": 0, "type": 0, "unknown_key": 1, "signature": 2, "provider_unavailable": 4}
+
+
+def _weight(refusal: AuthError) -> int:
+    """Of several providers' refusals, the one that tells most is given."""
+    return _WEIGHTS.get(refusal.reason, 3)

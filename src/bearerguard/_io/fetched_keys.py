@@ -1,0 +1,274 @@
+"""The life of one provider's fetched keys: when to refresh, who may ask for it, what a failure changes.
+
+A refresh runs on a thread of its own and belongs to no request; at most one runs at a time, and it swaps the
+snapshot by one assignment or changes nothing at all. Nothing here judges a token.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from bearerguard._core.key_set import KeySet, dated, lifetime_of
+from bearerguard._core.limits import COOLDOWN, FETCH_TIMEOUT
+from bearerguard._flows.effects import Cause, FetchFailed
+from bearerguard._flows.key_fetch import Fetched, Origin, fetch_keys
+from bearerguard._io.drive import run_fetch
+from bearerguard._io.http import HttpClient, Session
+from bearerguard._io.ticket import Ticket
+
+_logger = logging.getLogger("bearerguard")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a refresh brought nothing, and when, in seconds of the server's clock."""
+
+    at: float
+    kind: str
+    message: str
+
+
+class _Refresh:
+    """A refresh under way: its ticket, and the session to cut when it is overdue."""
+
+    __slots__ = ("session", "ticket")
+
+    def __init__(self, seconds: float) -> None:
+        self.ticket = Ticket(seconds)
+        self.session: Session | None = None
+
+
+class FetchedKeys:
+    """A key source that fetches.
+
+    Args:
+        origin: where the keys are.
+        clock: seconds since 1970, the same clock that claims are checked by.
+        http_options: arguments of `httpx2.Client`.
+        lifetime: seconds for which keys are fresh; None leaves it to the provider's `Cache-Control`.
+        chance: a source of random numbers from 0 to 1.
+    """
+
+    is_fixed = False
+
+    def __init__(
+        self,
+        origin: Origin,
+        *,
+        clock: Callable[[], float],
+        http_options: Mapping[str, Any],
+        lifetime: float | None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.origin = origin
+        self.key_set: KeySet | None = None
+        self.last_failure: Failure | None = None
+        self._clock = clock
+        self._lifetime = lifetime
+        self._chance = chance
+        self._client = None if origin.function is not None else HttpClient(http_options)
+        self._timeout = FETCH_TIMEOUT if self._client is None else self._client.timeout
+        self._quiet_since: dict[str, float] = {}
+        self._told: set[str] = set()
+        self._lock = threading.Lock()
+        self._refresh: _Refresh | None = None
+        _living.add(self)
+
+    # -- asked by the pipeline -----------------------------------------------------------------------
+
+    def refresh_ahead(self, now: float) -> None:
+        """Start a refresh that nobody waits for, if one may be started now. Never blocks, never raises."""
+        refresh = self._refresh
+        if refresh is not None:
+            if refresh.ticket.is_overdue:
+                self._give_up(refresh)
+        else:
+            self._start("ahead", now)
+
+    def wait(self, cause: Cause) -> float | None:
+        """Wait, blocking the thread, until the keys are as new as they can be had.
+
+        Returns:
+            None when they are; where the provider failed, the seconds after which to try again.
+        """
+        refresh = self._join(cause)
+        if refresh is not None and not refresh.ticket.wait():
+            self._give_up(refresh)
+        return self._outcome()
+
+    async def wait_async(self, cause: Cause) -> float | None:
+        """The same for a task of any event loop."""
+        refresh = self._join(cause)
+        if refresh is not None and not await refresh.ticket.wait_async():
+            self._give_up(refresh)
+        return self._outcome()
+
+    # -- told to operators ---------------------------------------------------------------------------
+
+    def adopt(self, key_set: KeySet) -> None:
+        """Take over a key set from elsewhere, unless one as new is in hand."""
+        with self._lock:
+            if self.key_set is None or self.key_set.fetched_at < key_set.fetched_at:
+                self.key_set = key_set
+
+    @property
+    def next_refresh(self) -> float | None:
+        """When the next refresh may start, in seconds of the server's clock; None where none ever will."""
+        now = self._clock()
+        due = now if self.key_set is None else self.key_set.refresh_at
+        allowed = now + max(0.0, self._rest("failure", now))
+        return max(due, allowed) if isfinite(due) else None
+
+    # -- the refresh ---------------------------------------------------------------------------------
+
+    def _rest(self, cause: str, now: float) -> float:
+        """Seconds of the cooldown that are left. A clock that was set back does not prolong it."""
+        since = self._quiet_since.get(cause)
+        return COOLDOWN - (now - since) if since is not None and now >= since else 0.0
+
+    def _is_resting(self, cause: str, now: float) -> bool:
+        """Whether no refresh may start: after a failure none, after one for an unknown kid none of those."""
+        return self._rest("failure", now) > 0 or (cause == "unknown_kid" and self._rest(cause, now) > 0)
+
+    def _join(self, cause: Cause) -> _Refresh | None:
+        """The refresh under way, or a new one; None within the cooldown."""
+        refresh = self._refresh
+        if refresh is not None:
+            if not refresh.ticket.is_overdue:
+                return refresh
+            self._give_up(refresh)
+        return self._start(cause, self._clock())
+
+    def _outcome(self) -> float | None:
+        now = self._clock()
+        rest = self._rest("failure", now)
+        if rest > 0:
+            return rest
+        key_set = self.key_set
+        return None if key_set is not None and now < key_set.usable_until else 1.0
+
+    def _start(self, cause: str, now: float) -> _Refresh | None:
+        if self._is_resting(cause, now):
+            return None  # without the lock: most requests of an outage end here
+        with self._lock:
+            if self._refresh is not None:
+                return self._refresh
+            if self._is_resting(cause, now):
+                return None
+            refresh = self._refresh = _Refresh(self._timeout)
+            if cause == "unknown_kid":
+                self._quiet_since[cause] = now
+        thread = threading.Thread(
+            target=self._run, args=(refresh,), name=f"bearerguard refresh {self.origin}", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as problem:  # no more threads, or the interpreter is ending
+            self._settle(refresh, FetchFailed("thread", f"no thread could be started: {problem}"))
+        return refresh
+
+    def _run(self, refresh: _Refresh) -> None:
+        """The body of the refresh thread."""
+        outcome: Fetched | FetchFailed
+        try:
+            if self._client is not None:
+                refresh.session = self._client.session()
+            try:
+                outcome = run_fetch(fetch_keys(self.origin, self.key_set), refresh.session)
+            finally:
+                if refresh.session is not None:
+                    refresh.session.abort()
+        except FetchFailed as failure:
+            outcome = failure
+        except Exception as unexpected:
+            # A defect must not leave a ticket pending for ever, nor take the keys in hand away.
+            _logger.exception("refreshing the keys of %s failed unexpectedly", self.origin)
+            outcome = FetchFailed("unexpected", type(unexpected).__name__)
+        self._settle(refresh, outcome)
+
+    def _give_up(self, refresh: _Refresh) -> None:
+        """Fail a refresh that is overdue; what its thread brings later is thrown away."""
+        message = f"{self.origin} did not answer within {self._timeout:g} s"
+        if self._settle(refresh, FetchFailed("timeout", message)) and refresh.session is not None:
+            refresh.session.abort()
+
+    def _settle(self, refresh: _Refresh, outcome: Fetched | FetchFailed) -> bool:
+        """End a refresh, once: swap the snapshot, or note the failure and keep everything."""
+        now = self._clock()
+        with self._lock:
+            if self._refresh is not refresh:
+                return False
+            if isinstance(outcome, Fetched):
+                self.key_set = self._dated(outcome, now)
+                self.last_failure = None
+                self._quiet_since.pop("failure", None)
+            else:
+                self.last_failure = Failure(now, outcome.kind, str(outcome))
+                self._quiet_since["failure"] = now
+            self._refresh = None
+        self._tell(outcome)
+        refresh.ticket.finish()
+        return True
+
+    def _dated(self, fetched: Fetched, now: float) -> KeySet:
+        return dated(
+            fetched.keys,
+            fetched_at=now,
+            lifetime=lifetime_of(fetched.max_age, self._lifetime),
+            chance=self._chance(),
+            etag=fetched.etag,
+            address=fetched.address,
+        )
+
+    def _tell(self, outcome: Fetched | FetchFailed) -> None:
+        """Log what happened; the same trouble once, until it has passed."""
+        if isinstance(outcome, FetchFailed):
+            if outcome.kind not in self._told:
+                self._told.add(outcome.kind)
+                _logger.warning(
+                    "keys of %s could not be refreshed (%s): %s", self.origin, outcome.kind, outcome
+                )
+            return
+        self._told = {told for told in self._told if told in outcome.left_out}
+        for sentence in outcome.left_out:
+            if sentence not in self._told:
+                self._told.add(sentence)
+                _logger.warning("keys of %s: %s", self.origin, sentence)
+        _logger.info("keys of %s refreshed: %d keys", self.origin, len(outcome.keys.all))
+
+    def forget_threads(self) -> None:
+        """In a forked child: the thread of a refresh under way stayed in the parent, and so did its lock."""
+        self._lock = threading.Lock()
+        self._refresh = None
+
+
+class FixedKeys:
+    """A key source whose keys were given as an object: nothing is fetched, nothing grows old."""
+
+    is_fixed = True
+
+    def __init__(self, key_set: KeySet) -> None:
+        self.key_set: KeySet | None = key_set
+
+    def refresh_ahead(self, now: float) -> None:
+        """Do nothing: these keys never fall due."""
+
+
+_living: weakref.WeakSet[FetchedKeys] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for source in list(_living):
+        source.forget_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

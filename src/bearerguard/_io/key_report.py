@@ -1,0 +1,122 @@
+"""What can be told about key sources: their health, and their keys in a form that outlives the process.
+
+Reads and writes plain JSON-ready values; it never fetches and never judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from bearerguard._core.key_material import UnusableKeys, read_keys
+from bearerguard._core.key_set import Keys, dated
+from bearerguard._io.fetched_keys import FetchedKeys, FixedKeys
+from bearerguard.errors import ConfigurationError
+
+VERSION = 1
+
+
+def health_of(source: FetchedKeys | FixedKeys, now: float) -> dict[str, Any]:
+    """Return a provider's health. Times are seconds since 1970, ages are seconds.
+
+    `state` is `fixed` for given keys, else `fresh`, `stale` (past their lifetime, still used) or `none`.
+    """
+    key_set = source.key_set
+    report: dict[str, Any] = {
+        "state": _state(source, now),
+        "age": None,
+        "keys": 0 if key_set is None else len(key_set.keys.all),
+        "kids": [] if key_set is None else [key.kid for key in key_set.keys.all],
+        "last_success": None,
+        "last_failure": None,
+        "next_refresh": None,
+    }
+    if isinstance(source, FixedKeys):
+        return report
+    if key_set is not None:
+        report["age"] = max(0.0, now - key_set.fetched_at)
+        report["last_success"] = key_set.fetched_at
+    if source.last_failure is not None:
+        failure = source.last_failure
+        report["last_failure"] = {"at": failure.at, "reason": failure.kind, "message": failure.message}
+    report["next_refresh"] = source.next_refresh
+    return report
+
+
+def export(source: FetchedKeys) -> dict[str, Any] | None:
+    """Return a source's key set as JSON-ready values, or None where it has none yet."""
+    key_set = source.key_set
+    if key_set is None:
+        return None
+    return {
+        "origin": str(source.origin),
+        "fetched_at": key_set.fetched_at,
+        "lifetime": key_set.lifetime if isfinite(key_set.lifetime) else None,
+        "etag": key_set.etag,
+        "address": key_set.address,
+        "keys": [dict(key.jwk) for key in key_set.keys.all],
+    }
+
+
+def restore(source: FetchedKeys, entry: Any, name: str) -> bool:
+    """Give a source the key set that was exported from it; return False where it was another's.
+
+    The keys have the age they had: what is too old by now is not used.
+
+    Raises:
+        ConfigurationError: where `entry` is nothing that was exported.
+    """
+    try:
+        if entry["origin"] != str(source.origin):
+            return False
+        keys, _ = read_keys(list(entry["keys"]), allow_secret=False)
+        pinned = source.origin.pinned
+        if pinned is not None:
+            keys = [key for key in keys if key.thumbprint in pinned]
+        lifetime = entry["lifetime"]
+        key_set = dated(
+            Keys(keys),
+            fetched_at=float(entry["fetched_at"]),
+            lifetime=float("inf") if lifetime is None else float(lifetime),
+            chance=0.0,
+            etag=_text_or_none(entry["etag"]),
+            address=_text_or_none(entry["address"]),
+        )
+    except (KeyError, TypeError, ValueError, UnusableKeys) as problem:
+        raise ConfigurationError(
+            f"The exported keys of provider {name!r} cannot be read ({problem!r}): pass what export_keys() "
+            "returned, unchanged, or nothing."
+        ) from None
+    if keys:
+        source.adopt(key_set)
+    return bool(keys)
+
+
+def entries_of(exported: Any) -> Mapping[str, Any]:
+    """Return the entries, by provider, of what `ResourceServer.export_keys` returned.
+
+    Raises:
+        ConfigurationError: where it is something else.
+    """
+    if not isinstance(exported, Mapping) or exported.get("version") != VERSION:
+        raise ConfigurationError("keys is not what export_keys() of this version returned: leave it out.")
+    entries = exported.get("providers")
+    if not isinstance(entries, Mapping):
+        raise ConfigurationError("keys is not what export_keys() returned: it has no providers.")
+    return entries
+
+
+def _state(source: FetchedKeys | FixedKeys, now: float) -> str:
+    key_set = source.key_set
+    if isinstance(source, FixedKeys):
+        return "fixed"
+    if key_set is None or now >= key_set.usable_until:
+        return "none"
+    return "fresh" if now < key_set.fetched_at + key_set.lifetime else "stale"
+
+
+def _text_or_none(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{value!r:.40} is no text")

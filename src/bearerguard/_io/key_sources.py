@@ -1,0 +1,78 @@
+"""Which key source serves a provider: one for each address and set of options, however many servers ask.
+
+Thirty decorated views with the same address share one source, so they share its keys and its refreshes.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bearerguard._core.address import is_address
+from bearerguard._flows.key_fetch import Origin
+from bearerguard._io.fetched_keys import FetchedKeys, FixedKeys
+from bearerguard.provider import Provider
+
+_shared: weakref.WeakValueDictionary[Any, FetchedKeys] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def key_source(provider: Provider, clock: Callable[[], float]) -> FetchedKeys | FixedKeys:
+    """Return the source of a provider's keys, shared where another provider has the very same.
+
+    Raises:
+        ConfigurationError: where the provider's `http_options` cannot be used.
+    """
+    if provider.key_set is not None:
+        return FixedKeys(provider.key_set)
+    origin = origin_of(provider)
+    options = provider.http_options or {}
+    identity = (origin, _identity(options), provider.key_set_lifetime, clock)
+    with _lock:
+        source = _shared.get(identity)
+        if source is None:
+            source = FetchedKeys(
+                origin, clock=clock, http_options=options, lifetime=provider.key_set_lifetime
+            )
+            _shared[identity] = source
+    return source
+
+
+def origin_of(provider: Provider) -> Origin:
+    """Return where a provider's keys are fetched from."""
+    keys, pinned = provider.keys, provider.pinned_thumbprints
+    pins = None if pinned is None else frozenset(pinned)
+    http = provider.dangerously_allow_http
+    if keys is None:
+        return Origin(issuer=provider.issuer, pinned=pins, allow_http=http)
+    if isinstance(keys, str) and is_address(keys):
+        return Origin(url=keys, pinned=pins, allow_http=http)
+    return Origin(function=keys, pinned=pins, allow_http=http)
+
+
+def _identity(value: Any) -> Any:
+    """A hashable stand-in for an option: equal for equal plain values, its own for any other object."""
+    if isinstance(value, Mapping):
+        return frozenset((name, _identity(item)) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(_identity(item) for item in value)
+    try:
+        hash(value)
+    except TypeError:
+        return _ById(value)
+    return value
+
+
+class _ById:
+    """Equal to itself alone, and keeps the object alive, so that its identity is not given to another."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ById) and other._value is self._value
+
+    def __hash__(self) -> int:
+        return id(self._value)

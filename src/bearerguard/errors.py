@@ -1,0 +1,169 @@
+"""Everything that bearerguard raises, and nothing else: the tree, the codes, the HTTP answer of each.
+
+    AuthError                         a request is refused
+    ├── MissingCredentials            401  no error code (RFC 6750 section 3.1)
+    ├── InvalidRequest                400  invalid_request
+    ├── InvalidToken                  401  invalid_token
+    ├── InsufficientScope             403  insufficient_scope
+    ├── InsufficientUserAuthentication 401 insufficient_user_authentication (RFC 9470)
+    └── ProviderUnavailable           503  temporarily_unavailable, with Retry-After
+    ConfigurationError (ValueError)   the program is set up wrongly; raised when something is built
+    SecurityWarning (UserWarning)     the program switched a check off
+
+`code` is what the client is told, `reason` is finer, stable, and meant for logs, metrics and tests.
+No error carries the token, a part of it, or a claim that was not verified.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import ClassVar
+
+from bearerguard._core.challenge import format_challenge
+
+
+class ConfigurationError(ValueError):
+    """The program asks for something that cannot be safe or cannot work; the message says what to write."""
+
+
+class SecurityWarning(UserWarning):
+    """A check that everybody should have is switched off; the message says which, and how to switch it on."""
+
+
+class AuthError(Exception):
+    """A request is refused. Doors turn it into an answer; applications may catch it.
+
+    Attributes:
+        status: the HTTP status of the answer.
+        code: the RFC 6750 error code that the client is told, or None.
+        reason: a stable, finer code, such as `expired` or `signature`.
+        description: one sentence for the client, free of token text.
+        provider: the name of the provider that refused, if one was chosen. For logs only.
+        kid: the key id that the token named. Unverified: for logs only, bounded and escaped.
+    """
+
+    status: ClassVar[int] = 401
+    code: ClassVar[str | None] = None
+
+    def __init__(self, reason: str, description: str) -> None:
+        super().__init__(description)
+        self.reason = reason
+        self.description = description
+        self.provider: str | None = None
+        self.kid: str | None = None
+
+    def challenge(self, *, realm: str | None = None, resource_metadata: str | None = None) -> str:
+        """Return the value of `WWW-Authenticate` for this refusal (RFC 6750 section 3, RFC 9728 section 5.1).
+
+        Example:
+            >>> InvalidToken("expired", "The token has expired.").challenge()
+            'Bearer error="invalid_token", error_description="The token has expired."'
+        """
+        parameters = [("realm", realm), *self._parameters(), ("resource_metadata", resource_metadata)]
+        return format_challenge("Bearer", parameters)
+
+    def headers(
+        self, *, realm: str | None = None, resource_metadata: str | None = None
+    ) -> list[tuple[str, str]]:
+        """Return the headers of the answer: the challenge and whatever else the refusal needs."""
+        challenge = self.challenge(realm=realm, resource_metadata=resource_metadata)
+        return [("WWW-Authenticate", challenge)]
+
+    def _parameters(self) -> list[tuple[str, str | None]]:
+        return [("error", self.code), ("error_description", self.description if self.code else None)]
+
+
+class MissingCredentials(AuthError):
+    """The request carries no bearer token: 401, and no error code (RFC 6750, section 3.1).
+
+    Reasons: `no_credentials`, `other_scheme`.
+    """
+
+
+class InvalidRequest(AuthError):
+    """The credentials are not put as RFC 6750 section 2.1 says: 400.
+
+    Reasons: `malformed_header`, `repeated_header`.
+    """
+
+    status = 400
+    code = "invalid_request"
+
+
+class InvalidToken(AuthError):
+    """The token is not one that this API accepts: 401.
+
+    Reasons: `too_large`, `malformed`, `encrypted`, `algorithm`, `type`, `critical`, `issuer`, `unknown_key`,
+    `signature`, `expired`, `not_yet_valid`, `audience`, `missing_claim`, `invalid_claim`,
+    `sender_constrained`.
+    """
+
+    code = "invalid_token"
+
+
+class InsufficientScope(AuthError):
+    """The token is sound, but does not reach this far: 403.
+
+    Attributes:
+        scopes: the scopes that would be enough; empty where more scope would not help.
+    """
+
+    status = 403
+    code = "insufficient_scope"
+
+    def __init__(self, reason: str, description: str, scopes: Iterable[str] = ()) -> None:
+        super().__init__(reason, description)
+        self.scopes = tuple(scopes)
+
+    def _parameters(self) -> list[tuple[str, str | None]]:
+        return [*super()._parameters(), ("scope", " ".join(self.scopes) or None)]
+
+
+class InsufficientUserAuthentication(AuthError):
+    """The user has to log in again, or more strongly: 401 (RFC 9470, section 3).
+
+    Attributes:
+        max_age: the greatest age of the login, in seconds, or None.
+        acr_values: the authentication contexts that are enough, best first.
+    """
+
+    status = 401
+    code = "insufficient_user_authentication"
+
+    def __init__(
+        self, reason: str, description: str, *, max_age: float | None = None, acr_values: Iterable[str] = ()
+    ) -> None:
+        super().__init__(reason, description)
+        self.max_age = max_age
+        self.acr_values = tuple(acr_values)
+
+    def _parameters(self) -> list[tuple[str, str | None]]:
+        max_age = None if self.max_age is None else str(math.floor(self.max_age))
+        acr_values = " ".join(self.acr_values) or None
+        return [*super()._parameters(), ("acr_values", acr_values), ("max_age", max_age)]
+
+
+class ProviderUnavailable(AuthError):
+    """The keys that the check needs cannot be had now: 503. It says nothing about the token.
+
+    Attributes:
+        retry_after: seconds after which it is worth trying again.
+    """
+
+    status = 503
+    code = "temporarily_unavailable"
+
+    def __init__(self, description: str, *, retry_after: float) -> None:
+        super().__init__("provider_unavailable", description)
+        self.retry_after = retry_after
+
+    def headers(
+        self, *, realm: str | None = None, resource_metadata: str | None = None
+    ) -> list[tuple[str, str]]:
+        """Return the challenge and `Retry-After` (RFC 9110, section 10.2.3)."""
+        retry_after = ("Retry-After", str(max(1, math.ceil(self.retry_after))))
+        return [*super().headers(realm=realm, resource_metadata=resource_metadata), retry_after]
+
+    def _parameters(self) -> list[tuple[str, str | None]]:
+        return []  # a token problem is what RFC 6750's codes stand for, and this is none

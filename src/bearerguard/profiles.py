@@ -1,0 +1,34 @@
+"""Named, frozen sets of checks: which kind of token a provider's API accepts.
+
+A profile only says what a token must look like; issuer, audience, keys and times are always checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a token must look like, beyond what every token must.
+
+    Attributes:
+        name: for error messages and logs.
+        types: the accepted `typ` values, lower case, without `application/`; None for an absent one.
+        required_claims: claims that must be there, besides `iss`, `exp` and the audience.
+    """
+
+    name: str
+    types: frozenset[str | None]
+    required_claims: tuple[str, ...] = ()
+
+
+JWT: Final = Profile("JWT", frozenset({None, "jwt", "at+jwt"}))
+"""Any signed JWT that is meant as an access token: what most providers issue. The default."""
+
+RFC9068: Final = Profile("RFC9068", frozenset({"at+jwt"}), ("sub", "client_id", "iat", "jti"))
+"""The JWT profile for access tokens (RFC 9068, sections 2.1 and 2.2): nothing can be mistaken for one."""
+
+ID_TOKEN: Final = Profile("ID_TOKEN", frozenset({None, "jwt"}), ("sub", "iat"))
+"""OpenID Connect ID tokens (OpenID Connect Core, section 2), for front ends that send those to an API."""

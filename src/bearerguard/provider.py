@@ -1,0 +1,245 @@
+"""`Provider`: one issuer that is trusted, and everything that a token of its must fulfil.
+
+A value, checked when it is built: whatever is missing or unsafe is a `ConfigurationError` that says what to
+write instead. It fetches nothing and holds no state.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from bearerguard._core.address import is_address, why_insecure
+from bearerguard._core.algorithms import ALGORITHMS, ASYMMETRIC
+from bearerguard._core.key_material import UnusableKeys, read_keys
+from bearerguard._core.key_set import Keys, KeySet
+from bearerguard._core.limits import DEFAULT_LEEWAY, MAX_LEEWAY
+from bearerguard.errors import ConfigurationError, SecurityWarning
+from bearerguard.profiles import JWT, Profile
+
+_logger = logging.getLogger("bearerguard")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Provider:
+    """A trusted issuer.
+
+    Args:
+        issuer: the exact `iss` of its tokens.
+        audience: what a token must name in `aud` to be meant for this API: a string, or several of which
+            one is enough.
+        keys: where its keys are: None to discover them from the issuer; an `https://` URL; or the keys
+            themselves as a JWK, a JWK set, the JSON text of either, PEM text, a mapping of `kid` to PEM, or
+            a list of these; or a function without arguments, sync or async, that returns one of them.
+        algorithms: the accepted `alg` values. All asymmetric ones by default; `HS256` and its like only
+            when named here, and only with an `oct` key given as an object.
+        leeway: seconds of clock difference to forgive, at most 300.
+        profile: what kind of token is accepted: `JWT`, `RFC9068` or `ID_TOKEN`.
+        name: what to call the provider in logs and to the application; the issuer by default.
+        audience_claim: the claim that holds the audience, for providers whose tokens have no `aud`.
+        required_claims: claims that must have a value, or one of several: `{"token_use": "access"}`.
+        http_options: arguments for the `httpx2.Client` that fetches keys (`verify`, `proxy`, `headers`,
+            `timeout`, `transport`, ...).
+        key_set_lifetime: seconds for which fetched keys are fresh. By default what the provider's
+            `Cache-Control` says, within bounds; `math.inf` fetches them once and for all.
+        pinned_thumbprints: RFC 7638 thumbprints of the only keys to accept.
+        dangerously_allow_http: fetch keys over plain http off loopback. Anyone on the way can then forge
+            tokens.
+        dangerously_accept_any_issuer: do not check `iss`.
+        dangerously_accept_any_audience: do not check the audience: a token for any other API of the same
+            provider opens this one.
+
+    Raises:
+        ConfigurationError: for anything missing, contradictory or unsafe.
+
+    Example:
+        >>> provider = Provider("https://login.example", audience="https://api.example")
+        >>> provider.audiences
+        ('https://api.example',)
+    """
+
+    issuer: str | None
+    _: KW_ONLY
+    audience: str | Iterable[str] | None
+    keys: Any = None
+    algorithms: Collection[str] = ASYMMETRIC
+    leeway: float = DEFAULT_LEEWAY
+    profile: Profile = JWT
+    name: str = ""
+    audience_claim: str = "aud"
+    required_claims: Mapping[str, Any] | None = None
+    http_options: Mapping[str, Any] | None = None
+    key_set_lifetime: float | None = None
+    pinned_thumbprints: Collection[str] | None = None
+    dangerously_allow_http: bool = False
+    dangerously_accept_any_issuer: bool = False
+    dangerously_accept_any_audience: bool = False
+
+    audiences: tuple[str, ...] = field(init=False)
+    required_values: Mapping[str, tuple[Any, ...]] = field(init=False)
+    key_set: KeySet | None = field(init=False)
+    """The keys, where they were given as an object; None where they are fetched."""
+
+    def __post_init__(self) -> None:
+        self._set("name", self._checked_name())
+        self._check_issuer()
+        self._set("audiences", self._checked_audiences())
+        self._set("algorithms", self._checked_algorithms())
+        self._check_numbers()
+        if not isinstance(self.profile, Profile):
+            raise self._error(f"profile is {self.profile!r}: give JWT, RFC9068 or ID_TOKEN")
+        if not isinstance(self.audience_claim, str) or not self.audience_claim:
+            raise self._error("audience_claim is empty: name the claim that holds the audience, as 'aud'")
+        self._set("required_values", self._checked_required_values())
+        self._set("http_options", self._checked_http_options())
+        pins = self.pinned_thumbprints
+        if pins is not None:
+            pins = (pins,) if isinstance(pins, str) else tuple(pins)
+            if not pins:
+                raise self._error("pinned_thumbprints is empty, so no key could be accepted: leave it out")
+            self._set("pinned_thumbprints", frozenset(pins))
+        self._set("key_set", self._checked_keys())
+
+    def __repr__(self) -> str:
+        return f"Provider({self.issuer!r}, audience={self.audiences!r}, name={self.name!r})"
+
+    # -- the checks, one an argument ---------------------------------------------------------------
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _error(self, problem: str) -> ConfigurationError:
+        return ConfigurationError(f"Provider {self.name!r}: {problem}.")
+
+    def _checked_name(self) -> str:
+        if not isinstance(self.name, str):
+            raise ConfigurationError(f"A provider's name is {self.name!r}: it must be a string.")
+        return self.name or str(self.issuer or "without issuer")
+
+    def _check_issuer(self) -> None:
+        if self.dangerously_accept_any_issuer:
+            if self.issuer is not None:
+                raise self._error("it has an issuer and accepts any: choose one")
+        elif not isinstance(self.issuer, str) or not self.issuer:
+            raise self._error(
+                "issuer is missing or empty: write the exact 'iss' of its tokens, such as "
+                "'https://login.example/'; it is the 'issuer' in the provider's openid-configuration"
+            )
+
+    def _checked_audiences(self) -> tuple[str, ...]:
+        audience = self.audience
+        if audience is None and self.dangerously_accept_any_audience:
+            return ()
+        if isinstance(audience, str):
+            audience = (audience,)
+        try:
+            audiences = tuple(audience or ())
+        except TypeError:
+            audiences = ()
+        if not audiences or not all(isinstance(one, str) and one for one in audiences):
+            raise self._error(
+                "audience is missing or empty: write what its tokens for this API carry in "
+                f"{self.audience_claim!r}, such as 'https://api.example', or a list of such names. Without "
+                "it, a token meant for any other API would open this one"
+            )
+        if self.dangerously_accept_any_audience:
+            raise self._error("it has an audience and accepts any: choose one")
+        return audiences
+
+    def _checked_algorithms(self) -> frozenset[str]:
+        given = (self.algorithms,) if isinstance(self.algorithms, str) else self.algorithms
+        algorithms = frozenset(given)
+        unknown = sorted(str(name) for name in algorithms - ALGORITHMS.keys())
+        if unknown or not algorithms:
+            raise self._error(
+                f"algorithms has {', '.join(unknown) or 'no entry'}: choose from {', '.join(ALGORITHMS)}"
+            )
+        return algorithms
+
+    def _check_numbers(self) -> None:
+        leeway = self.leeway
+        if not isinstance(leeway, int | float) or not 0 <= leeway <= MAX_LEEWAY:
+            raise self._error(f"leeway is {leeway!r}: give seconds from 0 to {MAX_LEEWAY:g}")
+        lifetime = self.key_set_lifetime
+        if lifetime is None:
+            return
+        if not isinstance(lifetime, int | float) or math.isnan(lifetime) or lifetime <= 0:
+            raise self._error(f"key_set_lifetime is {lifetime!r}: give seconds above 0, math.inf or None")
+
+    def _checked_required_values(self) -> Mapping[str, tuple[Any, ...]]:
+        values: dict[str, tuple[Any, ...]] = {}
+        for claim, wanted in (self.required_claims or {}).items():
+            several = isinstance(wanted, list | tuple | set | frozenset)
+            values[claim] = tuple(wanted) if several else (wanted,)
+            if not values[claim] or None in values[claim]:
+                raise self._error(f"required_claims[{claim!r}] is {wanted!r}: give the value it must have")
+        return MappingProxyType(values)
+
+    def _checked_http_options(self) -> Mapping[str, Any]:
+        options = dict(self.http_options or {})
+        if options.pop("follow_redirects", False):
+            raise self._error(
+                "http_options has follow_redirects: keys are never taken from where a redirect leads. "
+                "Give the final address as keys"
+            )
+        return MappingProxyType(options)
+
+    def _checked_keys(self) -> KeySet | None:
+        keys = self.keys
+        fetched = keys is None or (isinstance(keys, str) and is_address(keys))
+        if fetched and all(ALGORITHMS[name].is_symmetric for name in self.algorithms):
+            raise self._error("a symmetric key is never fetched: give keys as an object with the oct key")
+        if keys is None:
+            self._check_address(self.issuer or "", "the issuer, from which its keys would be discovered")
+            return None
+        if fetched:
+            self._check_address(keys, "keys")
+            return None
+        if callable(keys):
+            return None
+        secrets_accepted = any(ALGORITHMS[name].is_symmetric for name in self.algorithms)
+        try:
+            found, left_out = read_keys(keys, allow_secret=secrets_accepted)
+        except UnusableKeys as problem:
+            raise self._error(
+                f"none of its keys can be used: {problem}. Give an https:// URL, a JWK, a JWK set, a PEM "
+                "public key or certificate, a mapping of kid to PEM, or leave keys out to discover them"
+            ) from None
+        for reason in left_out:
+            _logger.warning("provider %r: %s", self.name, reason)
+        if self.pinned_thumbprints is not None:
+            found = [key for key in found if key.thumbprint in self.pinned_thumbprints]
+        if not any(key.verifiers.keys() & self.algorithms for key in found):
+            raise self._error(
+                f"none of its keys fits the algorithms {', '.join(sorted(self.algorithms))}"
+                f"{' and the pinned thumbprints' if self.pinned_thumbprints is not None else ''}. "
+                "A symmetric key needs its algorithm named, as algorithms=['HS256']"
+            )
+        return KeySet(Keys(found))
+
+    def _check_address(self, url: str, what: str) -> None:
+        problem = why_insecure(url, allow_http=self.dangerously_allow_http)
+        if problem is not None:
+            raise self._error(f"{what} is {url!r}, but {problem}: give an https:// URL")
+
+
+def warn_unchecked(provider: Provider, stacklevel: int) -> None:
+    """Warn where a provider checks no issuer or no audience, and say how to check it."""
+    if provider.dangerously_accept_any_issuer:
+        warnings.warn(
+            f"Provider {provider.name!r} does not check who issued a token. Pass issuer=...",
+            SecurityWarning,
+            stacklevel=stacklevel + 1,
+        )
+    if provider.dangerously_accept_any_audience:
+        warnings.warn(
+            f"Provider {provider.name!r} does not check whom a token is for: a token for any other API of "
+            "the same provider is accepted. Pass audience=...",
+            SecurityWarning,
+            stacklevel=stacklevel + 1,
+        )

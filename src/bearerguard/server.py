@@ -1,0 +1,212 @@
+"""`ResourceServer`: decides whether a token, or the request that carries it, is accepted.
+
+It knows its providers, a clock and where keys come from. It answers nobody: turning a refusal into an HTTP
+answer is the doors' work.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+
+from bearerguard._core.credentials import Headers, bearer_token
+from bearerguard._flows.verification import Verifier, verification
+from bearerguard._io.drive import run_async, run_sync
+from bearerguard._io.fetched_keys import FetchedKeys
+from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
+from bearerguard._io.key_sources import key_source
+from bearerguard.errors import AuthError, ConfigurationError, ProviderUnavailable
+from bearerguard.provider import Provider
+from bearerguard.token import AccessToken
+
+_logger = logging.getLogger("bearerguard")
+
+
+class ResourceServer:
+    """An OAuth 2.0 resource server (RFC 6749, section 1.1). Safe to share by threads and event loops.
+
+    Args:
+        providers: whom to trust. Where several have the same issuer, any of them that accepts will do.
+        clock: seconds since 1970; claims and the age of keys are judged by it.
+        keys: what `export_keys` returned in an earlier process.
+
+    Raises:
+        ConfigurationError: no provider, two of one name, options that cannot be used, keys that were not
+            exported.
+
+    Example:
+        >>> server = ResourceServer(Provider("https://login.example", audience="https://api.example"))
+        >>> token = server.verify(text)  # doctest: +SKIP
+        >>> token = await server.averify(text)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        *providers: Provider,
+        clock: Callable[[], float] = time.time,
+        keys: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not providers:
+            raise ConfigurationError("A ResourceServer needs a provider: ResourceServer(Provider(...)).")
+        for provider in providers:
+            if not isinstance(provider, Provider):
+                raise ConfigurationError(
+                    f"{provider!r:.80} is no Provider: write Provider(issuer, audience=...)."
+                )
+        names = [provider.name for provider in providers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigurationError(
+                f"Two providers are called {twice[0]!r}: give each a name=... of its own."
+            )
+        self.providers = providers
+        self._clock = clock
+        self._sources = {provider.name: key_source(provider, clock) for provider in providers}
+        self._verifier = Verifier((provider, self._sources[provider.name]) for provider in providers)
+        if keys is not None:
+            self._import_keys(keys)
+
+    # -- tokens --------------------------------------------------------------------------------------
+
+    def verify(self, token: str) -> AccessToken:
+        """Return the verified token; block the thread in the rare case that keys have to be waited for.
+
+        Args:
+            token: the text of the token, without the scheme.
+
+        Raises:
+            InvalidToken: the token is refused; `reason` says why.
+            ProviderUnavailable: the keys that the check needs cannot be had at the moment.
+        """
+        try:
+            outcome = self._verifier.attempt(token, self._clock())
+            if isinstance(outcome, AccessToken):
+                return outcome
+            return run_sync(verification(self._verifier, token, outcome, self._clock))
+        except AuthError as error:
+            _log(error)
+            raise
+
+    async def averify(self, token: str) -> AccessToken:
+        """The same as `verify`; suspend the task, on asyncio or trio, where `verify` would block."""
+        try:
+            outcome = self._verifier.attempt(token, self._clock())
+            if isinstance(outcome, AccessToken):
+                return outcome
+            return await run_async(verification(self._verifier, token, outcome, self._clock))
+        except AuthError as error:
+            _log(error)
+            raise
+
+    # -- requests ------------------------------------------------------------------------------------
+
+    def authenticate(self, headers: Headers) -> AccessToken:
+        """Return the verified token that a request carries.
+
+        Args:
+            headers: name and value of each header field, as bytes, names in lower case, as in ASGI.
+
+        Raises:
+            MissingCredentials: there is no bearer token.
+            InvalidRequest: there is more than one, or it is not put as RFC 6750 section 2.1 says.
+            InvalidToken: the token is refused.
+            ProviderUnavailable: the keys that the check needs cannot be had at the moment.
+        """
+        return self.verify(_token_of(headers))
+
+    async def aauthenticate(self, headers: Headers) -> AccessToken:
+        """The same as `authenticate`, for a task."""
+        return await self.averify(_token_of(headers))
+
+    # -- keys ----------------------------------------------------------------------------------------
+
+    def warm_up_sync(self) -> None:
+        """Fetch all keys that are not in memory, for a start script or a readiness probe.
+
+        Raises:
+            ProviderUnavailable: where some could not be fetched; the message names each and says why.
+        """
+        self._raise_failures({name: source.wait("missing") for name, source in self._missing()})
+
+    async def warm_up(self) -> None:
+        """The same as `warm_up_sync`, for a task; all providers are asked at once."""
+        outcomes: dict[str, float | None] = {}
+
+        async def fetch(name: str, source: FetchedKeys) -> None:
+            outcomes[name] = await source.wait_async("missing")
+
+        async with anyio.create_task_group() as tasks:
+            for name, source in self._missing():
+                tasks.start_soon(fetch, name, source)
+        self._raise_failures(outcomes)
+
+    def health(self) -> dict[str, Any]:
+        """Return, by provider, the state of its keys; plain values, ready for `json.dumps`.
+
+        Example:
+            >>> server.health()["https://login.example"]["state"]  # doctest: +SKIP
+            'fresh'
+        """
+        now = self._clock()
+        return {name: health_of(source, now) for name, source in self._sources.items()}
+
+    def export_keys(self) -> dict[str, Any]:
+        """Return the fetched key sets, ready for `json.dumps`, for `ResourceServer(..., keys=...)`.
+
+        Only public keys are in it. Whoever can change the file can forge tokens: keep it as safe as code.
+        """
+        fetched = [(n, s) for n, s in self._sources.items() if isinstance(s, FetchedKeys)]
+        entries = {name: export(source) for name, source in fetched}
+        return {"version": VERSION, "providers": {name: entry for name, entry in entries.items() if entry}}
+
+    def _import_keys(self, exported: Mapping[str, Any]) -> None:
+        for name, entry in entries_of(exported).items():
+            source = self._sources.get(name)
+            if not isinstance(source, FetchedKeys) or not restore(source, entry, name):
+                _logger.warning("exported keys of %r were not taken over: no such provider any more", name)
+
+    def _missing(self) -> list[tuple[str, FetchedKeys]]:
+        now = self._clock()
+        return [
+            (name, source)
+            for name, source in self._sources.items()
+            if isinstance(source, FetchedKeys)
+            and (source.key_set is None or now >= source.key_set.usable_until)
+        ]
+
+    def _raise_failures(self, outcomes: Mapping[str, float | None]) -> None:
+        failed = {name: retry_after for name, retry_after in outcomes.items() if retry_after is not None}
+        if failed:
+            reasons = [f"{name}: {self._why(name)}" for name in failed]
+            raise ProviderUnavailable("No keys from " + "; ".join(reasons), retry_after=max(failed.values()))
+
+    def _why(self, name: str) -> str:
+        source = self._sources[name]
+        failure = source.last_failure if isinstance(source, FetchedKeys) else None
+        return failure.message if failure is not None else "not fetched yet"
+
+
+def _token_of(headers: Headers) -> str:
+    try:
+        return bearer_token(headers)
+    except AuthError as error:
+        _log(error)
+        raise
+
+
+def _log(error: AuthError) -> None:
+    """Tell operators why a request was refused, with nothing in it that was not verified but the key id."""
+    if not _logger.isEnabledFor(logging.INFO):
+        return
+    kid = None if error.kid is None else ascii(error.kid[:64])
+    _logger.info(
+        "refused: reason=%s provider=%s kid=%s",
+        error.reason,
+        error.provider,
+        kid,
+        extra={"reason": error.reason, "provider": error.provider, "kid": kid},
+    )

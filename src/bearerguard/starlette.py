@@ -1,0 +1,163 @@
+"""The doors for Starlette and everything built on it: middleware that lets only sound tokens through.
+
+They read the request, ask the `ResourceServer`, and put its verdict as Starlette expects it. They verify
+nothing themselves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from bearerguard.asgi import App, Receive, Scope, Send, refuse
+from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials, SecurityWarning
+from bearerguard.provider import Provider
+from bearerguard.server import ResourceServer
+
+_OPTIONS = (
+    "issuer",
+    "audience",
+    "keys",
+    "algorithms",
+    "leeway",
+    "profile",
+    "http_options",
+    "audience_claim",
+    "required_claims",
+)
+
+
+class AuthenticateMiddleware:
+    """ASGI middleware: every path but the public ones requires a sound access token.
+
+    Where the token is sound, the application finds in its scope `oauth2-claims` (all claims, a dict of this
+    request's own), `oauth2-provider` (the provider's name) and `bearerguard.token` (the `AccessToken`).
+    Otherwise it is not entered: 400 without bearer credentials, 401 for a bad token, 503 with `Retry-After`
+    where the provider's keys cannot be had; a WebSocket is closed with code 1008 before it is accepted.
+
+    Args:
+        app: the application to protect.
+        providers: names of your choice, each with a `Provider` or a mapping with `issuer`, `audience`,
+            `keys` (left out: discovered from the issuer) and any of `algorithms`, `leeway`, `profile`,
+            `http_options`, `audience_claim`, `required_claims`.
+        public_paths: exact full paths that need no token.
+        get_keys: your own way to get keys, sync or async: called with what the provider has in `keys`, off
+            the event loop, it returns keys in any form that `Provider` takes.
+        key_refresh_minutes: for how long fetched keys are fresh: a number, or one for each provider by
+            name. None leaves it to the provider within bounds; `float("inf")` fetches once.
+        clock: seconds since 1970.
+        server: a `ResourceServer` to use in place of `providers`.
+
+    Raises:
+        ConfigurationError: where a provider lacks something or is unsafe; the message names it.
+
+    Example:
+        >>> app.add_middleware(  # doctest: +SKIP
+        ...     AuthenticateMiddleware,
+        ...     providers={"login": {"issuer": "https://login.example", "audience": "https://api.example"}},
+        ...     public_paths={"/health"},
+        ... )
+    """
+
+    def __init__(
+        self,
+        app: App,
+        providers: Mapping[str, Mapping[str, Any] | Provider] | None = None,
+        public_paths: Iterable[str] | None = None,
+        get_keys: Callable[[Any], Any] | None = None,
+        key_refresh_minutes: float | Mapping[str, float] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        server: ResourceServer | None = None,
+    ) -> None:
+        self._app = app
+        self._public_paths = frozenset(
+            (public_paths,) if isinstance(public_paths, str) else public_paths or ()
+        )
+        if server is None:
+            built = (
+                _provider(name, given, get_keys, _lifetime(name, key_refresh_minutes))
+                for name, given in (providers or {}).items()
+            )
+            server = ResourceServer(*built, clock=clock)
+        elif providers or get_keys is not None or key_refresh_minutes is not None:
+            raise ConfigurationError("AuthenticateMiddleware has both providers and a server: choose one.")
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through to the application, or refuse it."""
+        if scope["type"] not in ("http", "websocket") or self._is_public(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            token = await self._server.aauthenticate(scope["headers"])
+        except AuthError as error:
+            # The contract of this middleware: no bearer credentials are a bad request.
+            await refuse(scope, send, error, status=400 if isinstance(error, MissingCredentials) else None)
+            return
+        scope["oauth2-claims"] = dict(token.claims)
+        scope["oauth2-provider"] = token.provider.name
+        scope["bearerguard.token"] = token
+        await self._app(scope, receive, send)
+
+    def _is_public(self, scope: Scope) -> bool:
+        """Whether the exact full path is public, and written in a way that no router can read otherwise."""
+        if scope["path"] not in self._public_paths:
+            return False
+        raw: bytes = scope.get("raw_path") or b""
+        lower = raw.lower()
+        return b"%2f" not in lower and b"%5c" not in lower and b"%2e" not in lower
+
+
+def _provider(
+    name: str,
+    given: Mapping[str, Any] | Provider,
+    get_keys: Callable[[Any], Any] | None,
+    lifetime: float | None,
+) -> Provider:
+    if isinstance(given, Provider):
+        changes: dict[str, Any] = {"name": name}
+        if get_keys is not None:
+            changes["keys"] = functools.partial(get_keys, given.keys)
+        if lifetime is not None:
+            changes["key_set_lifetime"] = lifetime
+        return dataclasses.replace(given, **changes)
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(
+            f"Provider {name!r} is {given!r:.80}: give a Provider, or a mapping with issuer and audience."
+        )
+    missing = [option for option in ("issuer", "audience") if option not in given]
+    if missing:
+        raise ConfigurationError(
+            f"Provider {name!r} lacks {' and '.join(missing)}: write {{'issuer': the exact 'iss' of its "
+            "tokens, 'audience': the 'aud' of those meant for this API, 'keys': its jwks_uri}."
+        )
+    options = {option: given[option] for option in _OPTIONS if option in given}
+    _question_unknown(name, given)
+    if get_keys is not None:
+        options["keys"] = functools.partial(get_keys, given.get("keys"))
+    return Provider(options.pop("issuer"), name=name, key_set_lifetime=lifetime, **options)
+
+
+def _question_unknown(name: str, given: Mapping[str, Any]) -> None:
+    """An option that is misspelt would be a check that is not made."""
+    for option in given.keys() - set(_OPTIONS):
+        close = difflib.get_close_matches(str(option), _OPTIONS, n=1, cutoff=0.75)
+        if close:
+            raise ConfigurationError(f"Provider {name!r} has {option!r}: did you mean {close[0]!r}?")
+        warnings.warn(
+            f"Provider {name!r} has {option!r}, which means nothing here: leave it out. "
+            f"Known are {', '.join(_OPTIONS)}",
+            SecurityWarning,
+            stacklevel=5,
+        )
+
+
+def _lifetime(name: str, minutes: float | Mapping[str, float] | None) -> float | None:
+    own = minutes.get(name) if isinstance(minutes, Mapping) else minutes
+    return None if own is None else own * 60

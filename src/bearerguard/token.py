@@ -1,0 +1,121 @@
+"""`AccessToken`: what a token says, once it has been verified.
+
+Only a `ResourceServer` makes one, and only of a token that passed every check, so holding one is proof.
+It verifies nothing itself and never shows the token text unless asked for `raw`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from bearerguard._core.json_object import decode_object
+
+if TYPE_CHECKING:
+    from bearerguard.provider import Provider
+
+
+class AccessToken:
+    """A verified access token. Immutable; what one request does to it no other request sees.
+
+    Example:
+        >>> token = server.verify(request_token)  # doctest: +SKIP
+        >>> token.subject, "orders:read" in token.scopes  # doctest: +SKIP
+        ('248289761001', True)
+    """
+
+    __slots__ = ("_claims", "_payload", "_provider", "_raw")
+
+    def __init__(
+        self, raw: str, provider: Provider, payload: bytes, claims: dict[str, Any] | None = None
+    ) -> None:
+        self._raw = raw
+        self._provider = provider
+        self._payload = payload
+        self._claims = claims
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """All claims, read-only (RFC 7519, section 4)."""
+        return MappingProxyType(self._decoded())
+
+    @property
+    def issuer(self) -> str:
+        """Who issued the token: `iss` (RFC 7519, section 4.1.1); empty only where any issuer is accepted."""
+        issuer: str = self._decoded().get("iss", "")
+        return issuer
+
+    @property
+    def subject(self) -> str | None:
+        """Whom the token is about: `sub` (RFC 9068, section 2.2); the client itself where no user is."""
+        subject: str | None = self._decoded().get("sub")
+        return subject
+
+    @property
+    def client_id(self) -> str | None:
+        """Which client got the token: `client_id` (RFC 8693, section 4.3), `azp` or `appid`."""
+        claims = self._decoded()
+        for name in ("client_id", "azp", "appid"):
+            if isinstance(claims.get(name), str):
+                client_id: str = claims[name]
+                return client_id
+        return None
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token allows: `scope` as a string (RFC 8693, section 4.2) or a list, and `scp`."""
+        claims = self._decoded()
+        return _scopes_in(claims.get("scope")) | _scopes_in(claims.get("scp"))
+
+    @property
+    def expires_at(self) -> float:
+        """When the token ends, in seconds since 1970 (RFC 7519, section 4.1.4)."""
+        expires_at: float = self._decoded()["exp"]
+        return expires_at
+
+    @property
+    def issued_at(self) -> float | None:
+        """When the token was issued, in seconds since 1970 (RFC 7519, section 4.1.6)."""
+        issued_at: float | None = self._decoded().get("iat")
+        return issued_at
+
+    @property
+    def provider(self) -> Provider:
+        """The configured provider whose keys and rules the token passed."""
+        return self._provider
+
+    @property
+    def raw(self) -> str:
+        """The token text itself, for calling another API on behalf of the client. A secret."""
+        return self._raw
+
+    def _decoded(self) -> dict[str, Any]:
+        claims = self._claims
+        if claims is None:
+            claims = self._claims = decode_object(self._payload)
+        return claims
+
+    def __repr__(self) -> str:
+        return f"AccessToken(provider={self._provider.name!r}, subject={self.subject!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AccessToken):
+            return NotImplemented
+        return self._raw == other._raw and self._provider is other._provider
+
+    def __hash__(self) -> int:
+        return hash(self._raw)
+
+    def __reduce__(self) -> str:
+        # A verified token that travels between processes is a token that nobody verified.
+        raise TypeError("an AccessToken cannot be pickled: send its raw text and verify it there")
+
+
+def _scopes_in(value: object) -> frozenset[str]:
+    """Scopes are parted by spaces alone (RFC 6749, section 3.3)."""
+    if isinstance(value, str):
+        return frozenset(scope for scope in value.split(" ") if scope)
+    if isinstance(value, list):
+        return frozenset(scope for scope in value if isinstance(scope, str))
+    return frozenset()
