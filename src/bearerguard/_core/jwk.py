@@ -208,6 +208,16 @@ def _check_rsa(numbers: rsa.RSAPublicNumbers) -> None:
         raise UnusableKey("its exponent is even, below 3 or huge")
     if numbers.n % 2 == 0:
         raise UnusableKey("its modulus is even")
+    if all(numbers.n % prime in powers for prime, powers in _ROCA.items()):
+        raise UnusableKey("it was made by a generator whose keys can be factored (CVE-2017-15361)")
+
+
+# That generator (Nemec and others, ACM CCS 2017) made primes that are powers of 65537 modulo many small primes,
+# so its moduli are such powers too. Of those primes, the ones under which a sound modulus is seldom one.
+_ROCA: Final = {
+    prime: frozenset(pow(65537, exponent, prime) for exponent in range(prime))
+    for prime in (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+}
 
 
 def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
