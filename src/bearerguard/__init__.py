@@ -8,6 +8,7 @@ those who use them. Nothing here imports a framework or an HTTP client.
 from __future__ import annotations
 
 from bearerguard.errors import (
+    AccessDenied,
     AuthError,
     ConfigurationError,
     InsufficientScope,
@@ -20,6 +21,18 @@ from bearerguard.errors import (
 )
 from bearerguard.profiles import ID_TOKEN, JWT, RFC9068, Profile
 from bearerguard.provider import Provider
+from bearerguard.rules import (
+    Rule,
+    any_scope,
+    authenticated,
+    claim,
+    client,
+    fresh,
+    permission,
+    role,
+    scope,
+    subject,
+)
 from bearerguard.server import ResourceServer
 from bearerguard.token import AccessToken
 
@@ -27,6 +40,7 @@ __all__ = [
     "ID_TOKEN",
     "JWT",
     "RFC9068",
+    "AccessDenied",
     "AccessToken",
     "AuthError",
     "ConfigurationError",
@@ -39,5 +53,15 @@ __all__ = [
     "Provider",
     "ProviderUnavailable",
     "ResourceServer",
+    "Rule",
     "SecurityWarning",
+    "any_scope",
+    "authenticated",
+    "claim",
+    "client",
+    "fresh",
+    "permission",
+    "role",
+    "scope",
+    "subject",
 ]

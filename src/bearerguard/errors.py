@@ -5,6 +5,7 @@
     ├── InvalidRequest                400  invalid_request
     ├── InvalidToken                  401  invalid_token
     ├── InsufficientScope             403  insufficient_scope
+    ├── AccessDenied                  403  no error code: nothing that a client could ask for would help
     ├── InsufficientUserAuthentication 401 insufficient_user_authentication (RFC 9470)
     └── ProviderUnavailable           503  temporarily_unavailable, with Retry-After
     ConfigurationError (ValueError)   the program is set up wrongly; raised when something is built
@@ -118,6 +119,16 @@ class InsufficientScope(AuthError):
 
     def _parameters(self) -> list[tuple[str, str | None]]:
         return [*super()._parameters(), ("scope", " ".join(self.scopes) or None)]
+
+
+class AccessDenied(AuthError):
+    """The token is sound, but this is not for its bearer: 403.
+
+    A role or another claim is missing, which no other scope and no new login would change, so the challenge
+    promises nothing. Reason: `denied`.
+    """
+
+    status = 403
 
 
 class InsufficientUserAuthentication(AuthError):

@@ -16,6 +16,7 @@ from typing import Any
 
 from bearerguard._core.address import is_address, why_insecure
 from bearerguard._core.algorithms import ALGORITHMS, ASYMMETRIC
+from bearerguard._core.claim_path import Path
 from bearerguard._core.key_material import UnusableKeys, read_keys
 from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._core.limits import DEFAULT_LEEWAY, MAX_LEEWAY
@@ -43,6 +44,10 @@ class Provider:
         name: what to call the provider in logs and to the application; the issuer by default.
         audience_claim: the claim that holds the audience, for providers whose tokens have no `aud`.
         required_claims: claims that must have a value, or one of several: `{"token_use": "access"}`.
+        scope_claim: where its tokens carry scopes, as a dotted path or a list of keys; by default both
+            `scope` and `scp`.
+        roles_claim: where its tokens carry roles: `"realm_access.roles"`, or
+            `["resource_access", "my.api", "roles"]`.
         http_options: arguments for the `httpx2.Client` that fetches keys (`verify`, `proxy`, `headers`,
             `timeout`, `transport`, ...).
         key_set_lifetime: seconds for which fetched keys are fresh. By default what the provider's
@@ -73,6 +78,8 @@ class Provider:
     name: str = ""
     audience_claim: str = "aud"
     required_claims: Mapping[str, Any] | None = None
+    scope_claim: Path | None = None
+    roles_claim: Path = "roles"
     http_options: Mapping[str, Any] | None = None
     key_set_lifetime: float | None = None
     pinned_thumbprints: Collection[str] | None = None
@@ -96,6 +103,8 @@ class Provider:
         if not isinstance(self.audience_claim, str) or not self.audience_claim:
             raise self._error("audience_claim is empty: name the claim that holds the audience, as 'aud'")
         self._set("required_values", self._checked_required_values())
+        for option in ("scope_claim", "roles_claim"):
+            self._set(option, self._checked_path(option))
         self._set("http_options", self._checked_http_options())
         pins = self.pinned_thumbprints
         if pins is not None:
@@ -179,6 +188,15 @@ class Provider:
             if not values[claim] or None in values[claim]:
                 raise self._error(f"required_claims[{claim!r}] is {wanted!r}: give the value it must have")
         return MappingProxyType(values)
+
+    def _checked_path(self, option: str) -> Path | None:
+        path: Path | None = getattr(self, option)
+        if path is None and option == "scope_claim":
+            return None
+        keys = (path,) if isinstance(path, str) else tuple(path or ())
+        if not keys or not all(isinstance(key, str) and key for key in keys):
+            raise self._error(f"{option} is {path!r}: give a path such as 'realm_access.roles', or its keys")
+        return path if isinstance(path, str) else keys
 
     def _checked_http_options(self) -> Mapping[str, Any]:
         options = dict(self.http_options or {})

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from bearerguard._core.claim_path import look_up, texts_in, texts_of
 from bearerguard._core.json_object import decode_object
 
 if TYPE_CHECKING:
@@ -25,14 +26,20 @@ class AccessToken:
         ('248289761001', True)
     """
 
-    __slots__ = ("_claims", "_payload", "_provider", "_raw")
+    __slots__ = ("_claims", "_payload", "_provider", "_raw", "_verified_at")
 
     def __init__(
-        self, raw: str, provider: Provider, payload: bytes, claims: dict[str, Any] | None = None
+        self,
+        raw: str,
+        provider: Provider,
+        payload: bytes,
+        verified_at: float,
+        claims: dict[str, Any] | None = None,
     ) -> None:
         self._raw = raw
         self._provider = provider
         self._payload = payload
+        self._verified_at = verified_at
         self._claims = claims
 
     @property
@@ -64,9 +71,24 @@ class AccessToken:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What the token allows: `scope` as a string (RFC 8693, section 4.2) or a list, and `scp`."""
-        claims = self._decoded()
-        return _scopes_in(claims.get("scope")) | _scopes_in(claims.get("scp"))
+        """What the token allows: `scope` as a string (RFC 8693, section 4.2) or a list, and `scp`.
+
+        Elsewhere where the provider's `scope_claim` says so.
+        """
+        claims, path = self._decoded(), self._provider.scope_claim
+        if path is not None:
+            return texts_in(look_up(claims, path))
+        return texts_in(claims.get("scope")) | texts_in(claims.get("scp"))
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles of the subject, from where the provider's `roles_claim` says: `roles` by default."""
+        return texts_of(look_up(self._decoded(), self._provider.roles_claim))
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """The permissions of the subject: the claim `permissions`."""
+        return texts_of(self._decoded().get("permissions"))
 
     @property
     def expires_at(self) -> float:
@@ -79,6 +101,11 @@ class AccessToken:
         """When the token was issued, in seconds since 1970 (RFC 7519, section 4.1.6)."""
         issued_at: float | None = self._decoded().get("iat")
         return issued_at
+
+    @property
+    def verified_at(self) -> float:
+        """When it was verified for this request, in seconds since 1970 by the server's clock."""
+        return self._verified_at
 
     @property
     def provider(self) -> Provider:
@@ -110,12 +137,3 @@ class AccessToken:
     def __reduce__(self) -> str:
         # A verified token that travels between processes is a token that nobody verified.
         raise TypeError("an AccessToken cannot be pickled: send its raw text and verify it there")
-
-
-def _scopes_in(value: object) -> frozenset[str]:
-    """Scopes are parted by spaces alone (RFC 6749, section 3.3)."""
-    if isinstance(value, str):
-        return frozenset(scope for scope in value.split(" ") if scope)
-    if isinstance(value, list):
-        return frozenset(scope for scope in value if isinstance(scope, str))
-    return frozenset()

@@ -104,7 +104,7 @@ class Verifier:
                 and key_set.keys is keys
                 and (now < key_set.refresh_at or _is_usable(trust.source, key_set, now))
             ):
-                return AccessToken(token, trust.provider, payload)
+                return AccessToken(token, trust.provider, payload, now)
         return self._decide(token, self._parse(raw), digest, now, waited)
 
     def _parse(self, raw: bytes) -> Parsed:
@@ -142,7 +142,7 @@ class Verifier:
                 continue
             keys, (start, until) = outcome
             self._accepted.put(digest, Accepted(parsed.payload, start, until, trust, keys))
-            return AccessToken(token, trust.provider, parsed.payload, parsed.claims)
+            return AccessToken(token, trust.provider, parsed.payload, now, parsed.claims)
         if wanted is not None:
             return wanted
         raise max(refusals, key=_weight)

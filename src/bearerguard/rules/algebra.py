@@ -1,0 +1,254 @@
+"""The algebra of rules: what every rule can do, and how rules combine with `&`, `|` and `~`.
+
+A rule decides, explains itself, and knows what a client could do about a refusal. What single rules ask is
+not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+from bearerguard.errors import AccessDenied, AuthError, InsufficientScope, InsufficientUserAuthentication
+from bearerguard.token import AccessToken
+
+Alternative = frozenset[str]
+"""Scopes that are needed together."""
+_MAX_ALTERNATIVES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A rule's verdict about a token, with the verdicts of its parts; prints as a tree.
+
+    Attributes:
+        rule: the rule.
+        allowed: whether it is fulfilled.
+        reason: one sentence. It may name claims of the token: for operators, not for clients.
+        parts: the same for the rules that it is made of.
+    """
+
+    rule: Rule
+    allowed: bool
+    reason: str
+    parts: tuple[Explanation, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{'yes' if self.allowed else 'no '}  {self.rule!r}: {self.reason}"]
+        lines += ["     " + line for part in self.parts for line in str(part).splitlines()]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login that would do: at most so many seconds ago, with one of some `acr`."""
+
+    max_age: float | None = None
+    acr: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What a client can do about a refusal: get more scope, have the user log in again, or nothing."""
+
+    scopes: Alternative = frozenset()
+    login: Login | None = None
+    hopeless: AuthError | None = None
+
+    @property
+    def effort(self) -> tuple[int, int, int]:
+        """How much it asks of a client: of several remedies, the one that asks least is told."""
+        return (self.hopeless is not None, self.login is not None, len(self.scopes))
+
+
+class Rule:
+    """What a route asks of a token. Combine with `&`, `|` and `~`; make one with the functions below."""
+
+    __slots__ = ()
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the token fulfils the rule."""
+        raise NotImplementedError
+
+    def explain(self, token: AccessToken) -> Explanation:
+        """Return the verdict as a tree, with a sentence for each part of the rule.
+
+        Example:
+            >>> print(scope("a").explain(token))  # doctest: +SKIP
+            no   scope('a'): the token has the scopes b
+        """
+        allowed = self.allows(token)
+        return Explanation(self, allowed, self.say(token))
+
+    def refusal(self, token: AccessToken) -> AuthError:
+        """Return the error for a token that does not fulfil the rule; its challenge names what would help.
+
+        `InsufficientScope` where more scope helps (RFC 6750, section 3.1), `InsufficientUserAuthentication`
+        where a new login does (RFC 9470), `AccessDenied` where nothing does that a client can do.
+        """
+        remedy = self.remedy(token)
+        if remedy.hopeless is not None:
+            return remedy.hopeless
+        if remedy.scopes and not remedy.scopes <= token.scopes:
+            scopes = sorted(remedy.scopes)
+            return InsufficientScope("scope", "The token does not have the scope that is needed.", scopes)
+        wanted = remedy.login or Login()
+        return InsufficientUserAuthentication(
+            "authentication",
+            "The user has to log in again, or more strongly.",
+            max_age=wanted.max_age,
+            acr_values=wanted.acr,
+        )
+
+    def scopes(self) -> frozenset[str]:
+        """Return every scope that the rule names."""
+        return frozenset().union(*self.alternatives())
+
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """Return the sets of scopes each of which is enough, as far as scopes go."""
+        return (frozenset(),)
+
+    def security_requirement(self, scheme: str) -> list[dict[str, list[str]]]:
+        """Return the OpenAPI security requirement: alternatives, each with scopes that are needed together.
+
+        Example:
+            >>> (scope("a") | scope("b")).security_requirement("oauth2")
+            [{'oauth2': ['a']}, {'oauth2': ['b']}]
+        """
+        return [{scheme: sorted(scopes)} for scopes in self.alternatives()]
+
+    def __and__(self, other: Rule) -> Rule:
+        return All(_parts(All, self, other)) if isinstance(other, Rule) else NotImplemented
+
+    def __or__(self, other: Rule) -> Rule:
+        return AnyOf(_parts(AnyOf, self, other)) if isinstance(other, Rule) else NotImplemented
+
+    def __invert__(self) -> Rule:
+        return self.rule if isinstance(self, Not) else Not(self)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a rule is not true or false by itself: combine rules with &, | and ~, not and/or/not"
+        )
+
+    # -- for other rules ----------------------------------------------------------------------------
+
+    def say(self, token: AccessToken) -> str:
+        """Why the verdict is what it is."""
+        raise NotImplementedError
+
+    def remedy(self, token: AccessToken) -> Remedy:
+        """What would have to change; asked of a rule that is not fulfilled, or for its scopes."""
+        if self.allows(token):
+            return Remedy()
+        return Remedy(hopeless=AccessDenied("denied", "The token does not give access to this."))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class All(Rule):
+    """All of some rules: `a & b`."""
+
+    rules: tuple[Rule, ...]
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether every part is fulfilled."""
+        return all(rule.allows(token) for rule in self.rules)
+
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """Every way to choose an alternative of each part."""
+        ways = product(*(rule.alternatives() for rule in self.rules))
+        return _distinct(frozenset().union(*way) for way in ways)
+
+    def explain(self, token: AccessToken) -> Explanation:
+        """Return the verdict of the whole and of each part."""
+        parts = tuple(rule.explain(token) for rule in self.rules)
+        allowed = all(part.allowed for part in parts)
+        return Explanation(self, allowed, "all of these are fulfilled" if allowed else "not all are", parts)
+
+    def remedy(self, token: AccessToken) -> Remedy:
+        remedies = [rule.remedy(token) for rule in self.rules]
+        hopeless = next((remedy.hopeless for remedy in remedies if remedy.hopeless is not None), None)
+        return Remedy(
+            frozenset().union(*(remedy.scopes for remedy in remedies)),
+            _strictest([remedy.login for remedy in remedies if remedy.login is not None]),
+            hopeless,
+        )
+
+    def __repr__(self) -> str:
+        return " & ".join(f"({rule!r})" if isinstance(rule, AnyOf) else repr(rule) for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AnyOf(Rule):
+    """One of some rules: `a | b`."""
+
+    rules: tuple[Rule, ...]
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether one part is fulfilled."""
+        return any(rule.allows(token) for rule in self.rules)
+
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """The alternatives of every part."""
+        return _distinct(scopes for rule in self.rules for scopes in rule.alternatives())
+
+    def explain(self, token: AccessToken) -> Explanation:
+        """Return the verdict of the whole and of each part."""
+        parts = tuple(rule.explain(token) for rule in self.rules)
+        allowed = any(part.allowed for part in parts)
+        return Explanation(
+            self, allowed, "one of these is fulfilled" if allowed else "none of these is", parts
+        )
+
+    def remedy(self, token: AccessToken) -> Remedy:
+        fulfilled = [rule for rule in self.rules if rule.allows(token)]
+        remedies = [rule.remedy(token) for rule in fulfilled or self.rules]
+        return min(remedies, key=lambda remedy: remedy.effort)
+
+    def __repr__(self) -> str:
+        return " | ".join(f"({rule!r})" if isinstance(rule, All) else repr(rule) for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Not(Rule):
+    """The contrary of a rule: `~a`."""
+
+    rule: Rule
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the rule is not fulfilled."""
+        return not self.rule.allows(token)
+
+    def explain(self, token: AccessToken) -> Explanation:
+        """Return the verdict, and that of the rule it turns round."""
+        part = self.rule.explain(token)
+        return Explanation(self, not part.allowed, "the contrary of this", (part,))
+
+    def say(self, token: AccessToken) -> str:
+        return "the contrary of this"
+
+    def __repr__(self) -> str:
+        return f"~({self.rule!r})" if isinstance(self.rule, All | AnyOf) else f"~{self.rule!r}"
+
+
+def _parts(kind: type[All | AnyOf], *rules: Rule) -> tuple[Rule, ...]:
+    """The parts of a combination, flat: `(a & b) & c` equals `a & (b & c)`."""
+    return tuple(part for rule in rules for part in (rule.rules if isinstance(rule, kind) else (rule,)))
+
+
+def _distinct(alternatives: Iterable[Alternative]) -> tuple[Alternative, ...]:
+    """Each alternative once, and none that another one makes superfluous."""
+    kept: list[Alternative] = []
+    for scopes in sorted(set(alternatives), key=lambda one: (len(one), sorted(one))):
+        if not any(smaller <= scopes for smaller in kept):
+            kept.append(scopes)
+    return tuple(kept[:_MAX_ALTERNATIVES])
+
+
+def _strictest(logins: list[Login]) -> Login | None:
+    if not logins:
+        return None
+    ages = [login.max_age for login in logins if login.max_age is not None]
+    acrs = [login.acr for login in logins if login.acr]
+    return Login(min(ages, default=None), acrs[0] if acrs else ())

@@ -1,0 +1,206 @@
+"""What a single rule can ask of a token: scopes, roles, permissions, claims, a client, a subject, a login.
+
+Each kind is one small frozen class. The functions in `bearerguard.rules` make and check them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bearerguard._core.claim_path import look_up
+from bearerguard.rules.algebra import Alternative, Login, Remedy, Rule
+from bearerguard.token import AccessToken
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated(Rule):
+    """Any sound token."""
+
+    def allows(self, token: AccessToken) -> bool:
+        """Yes: there is a token."""
+        return True
+
+    def say(self, token: AccessToken) -> str:
+        return "there is a sound token"
+
+    def __repr__(self) -> str:
+        return "authenticated"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Named(Rule):
+    """A rule about names that a token lists, or is."""
+
+    names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"{_FUNCTIONS[type(self)]}({', '.join(map(repr, self.names))})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Scope(Named):
+    """All of some scopes."""
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the token has every one of the scopes."""
+        return token.scopes.issuperset(self.names)
+
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """All of them together."""
+        return (frozenset(self.names),)
+
+    def say(self, token: AccessToken) -> str:
+        return _has("scopes", token.scopes)
+
+    def remedy(self, token: AccessToken) -> Remedy:
+        return Remedy(scopes=frozenset(self.names))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AnyScope(Named):
+    """One of some scopes."""
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the token has one of the scopes."""
+        return not token.scopes.isdisjoint(self.names)
+
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """Each of them by itself."""
+        return tuple(frozenset((name,)) for name in self.names)
+
+    def say(self, token: AccessToken) -> str:
+        return _has("scopes", token.scopes)
+
+    def remedy(self, token: AccessToken) -> Remedy:
+        had = [name for name in self.names if name in token.scopes]
+        return Remedy(scopes=frozenset((had or self.names)[:1]))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Role(Named):
+    """All of some roles."""
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the token has every one of the roles."""
+        return token.roles.issuperset(self.names)
+
+    def say(self, token: AccessToken) -> str:
+        return _has("roles", token.roles)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Permission(Named):
+    """All of some permissions."""
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the token has every one of the permissions."""
+        return token.permissions.issuperset(self.names)
+
+    def say(self, token: AccessToken) -> str:
+        return _has("permissions", token.permissions)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Client(Named):
+    """One of some clients."""
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the token was given to one of the clients."""
+        return token.client_id in self.names
+
+    def say(self, token: AccessToken) -> str:
+        return f"the token's client is {token.client_id!r}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Subject(Named):
+    """One of some subjects."""
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the token is about one of the subjects."""
+        return token.subject in self.names
+
+    def say(self, token: AccessToken) -> str:
+        return f"the token's subject is {token.subject!r}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Claim(Rule):
+    """A claim that has a value, holds it in an array, or passes a test."""
+
+    path: str | tuple[str, ...]
+    expected: Any
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether the claim is there and is as expected; `1`, `1.0` and `true` are three values."""
+        actual = look_up(token.claims, self.path)
+        if actual is None:
+            return False
+        if callable(self.expected):
+            return bool(self.expected(actual))
+        candidates = [actual, *actual] if isinstance(actual, list) else [actual]
+        return any(type(one) is type(self.expected) and one == self.expected for one in candidates)
+
+    def say(self, token: AccessToken) -> str:
+        actual = look_up(token.claims, self.path)
+        return "the token has no such claim" if actual is None else f"the token's claim is {actual!r:.200}"
+
+    def __repr__(self) -> str:
+        path = list(self.path) if isinstance(self.path, tuple) else self.path
+        expected = getattr(self.expected, "__qualname__", None) if callable(self.expected) else None
+        return f"claim({path!r}, {expected or repr(self.expected)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Fresh(Rule):
+    """A login that is recent enough, or strong enough (RFC 9470)."""
+
+    max_age: float | None = None
+    acr: tuple[str, ...] = ()
+
+    def allows(self, token: AccessToken) -> bool:
+        """Whether `auth_time` is at most `max_age` seconds past, and `acr` one of those accepted."""
+        if self.acr and token.claims.get("acr") not in self.acr:
+            return False
+        if self.max_age is None:
+            return True
+        age = _age_of_login(token)
+        return age is not None and age <= self.max_age + token.provider.leeway
+
+    def say(self, token: AccessToken) -> str:
+        age = _age_of_login(token)
+        login = "at an unknown time" if age is None else f"{age:.0f} s ago"
+        return f"the user logged in {login}, with acr {token.claims.get('acr')!r:.100}"
+
+    def remedy(self, token: AccessToken) -> Remedy:
+        return Remedy() if self.allows(token) else Remedy(login=Login(self.max_age, self.acr))
+
+    def __repr__(self) -> str:
+        given = [] if self.max_age is None else [f"max_age={self.max_age!r}"]
+        if self.acr:
+            given.append(f"acr={self.acr[0] if len(self.acr) == 1 else list(self.acr)!r}")
+        return f"fresh({', '.join(given)})"
+
+
+_FUNCTIONS: Mapping[type[Rule], str] = {
+    Scope: "scope",
+    AnyScope: "any_scope",
+    Role: "role",
+    Permission: "permission",
+    Client: "client",
+    Subject: "subject",
+}
+
+
+def _age_of_login(token: AccessToken) -> float | None:
+    """Seconds since the user logged in (`auth_time`, OpenID Connect Core, section 2)."""
+    at = token.claims.get("auth_time")
+    if isinstance(at, bool) or not isinstance(at, int | float):
+        return None
+    return token.verified_at - at
+
+
+def _has(what: str, names: frozenset[str]) -> str:
+    return f"the token has the {what} {', '.join(sorted(names))}" if names else f"the token has no {what}"
