@@ -14,7 +14,8 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bearerguard.asgi import App, Receive, Scope, Send, refuse
+from bearerguard.answer import answer
+from bearerguard.asgi import App, Receive, Scope, Send, is_public, paths, refuse
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials, SecurityWarning
 from bearerguard.provider import Provider
 from bearerguard.server import ResourceServer
@@ -76,9 +77,7 @@ class AuthenticateMiddleware:
         server: ResourceServer | None = None,
     ) -> None:
         self._app = app
-        self._public_paths = frozenset(
-            (public_paths,) if isinstance(public_paths, str) else public_paths or ()
-        )
+        self._public_paths = paths(public_paths)
         if server is None:
             built = (
                 _provider(name, given, get_keys, _lifetime(name, key_refresh_minutes))
@@ -91,27 +90,20 @@ class AuthenticateMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through to the application, or refuse it."""
-        if scope["type"] not in ("http", "websocket") or self._is_public(scope):
+        if scope["type"] not in ("http", "websocket") or is_public(scope, self._public_paths):
             await self._app(scope, receive, send)
             return
         try:
             token = await self._server.aauthenticate(scope["headers"])
         except AuthError as error:
             # The contract of this middleware: no bearer credentials are a bad request.
-            await refuse(scope, send, error, status=400 if isinstance(error, MissingCredentials) else None)
+            status = 400 if isinstance(error, MissingCredentials) else None
+            await refuse(scope, send, answer(error, status=status), error.description)
             return
         scope["oauth2-claims"] = dict(token.claims)
         scope["oauth2-provider"] = token.provider.name
         scope["bearerguard.token"] = token
         await self._app(scope, receive, send)
-
-    def _is_public(self, scope: Scope) -> bool:
-        """Whether the exact full path is public, and written in a way that no router can read otherwise."""
-        if scope["path"] not in self._public_paths:
-            return False
-        raw: bytes = scope.get("raw_path") or b""
-        lower = raw.lower()
-        return b"%2f" not in lower and b"%5c" not in lower and b"%2e" not in lower
 
 
 def _provider(
