@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -100,6 +99,9 @@ def import_pem(pem: str, *, kid: str | None = None) -> VerificationKey:
     key: object
     try:
         if "BEGIN CERTIFICATE-----" in pem:
+            # Here, because certificates are a third of the import time, and hardly anybody gives one.
+            from cryptography import x509  # noqa: PLC0415
+
             key = x509.load_pem_x509_certificate(data).public_key()
         else:
             key = load_pem_public_key(data)
@@ -212,8 +214,8 @@ def _check_rsa(numbers: rsa.RSAPublicNumbers) -> None:
         raise UnusableKey("it was made by a generator whose keys can be factored (CVE-2017-15361)")
 
 
-# That generator (Nemec and others, ACM CCS 2017) made primes that are powers of 65537 modulo many small primes,
-# so its moduli are such powers too. Of those primes, the ones under which a sound modulus is seldom one.
+# That generator (Nemec and others, ACM CCS 2017) made primes that are powers of 65537 modulo many small
+# primes, so its moduli are too. Of those small primes, the ones under which a sound modulus is seldom one.
 _ROCA: Final = {
     prime: frozenset(pow(65537, exponent, prime) for exponent in range(prime))
     for prime in (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
