@@ -7,6 +7,11 @@ the quoted string gets through, whatever is passed in.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+# RFC 6750 section 3 has no quotes and no backslashes in these, not even escaped.
+_WITHOUT_ESCAPES: Final = frozenset({"error", "error_description", "scope"})
+_REPLACED: Final = str.maketrans({'"': "'", "\\": "/"})
 
 
 def quoted(text: str) -> str:
@@ -30,5 +35,9 @@ def format_challenge(scheme: str, parameters: Iterable[tuple[str, str | None]]) 
         >>> format_challenge("Bearer", [("realm", "shop"), ("error", None)])
         'Bearer realm="shop"'
     """
-    given = ", ".join(f"{name}={quoted(value)}" for name, value in parameters if value is not None)
+    given = ", ".join(
+        f"{name}={quoted(value.translate(_REPLACED) if name in _WITHOUT_ESCAPES else value)}"
+        for name, value in parameters
+        if value is not None
+    )
     return f"{scheme} {given}" if given else scheme
