@@ -1,0 +1,15 @@
+"""What is in force for every test: a call that blocks an event loop fails the test that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+
+@pytest.fixture(autouse=True)
+def blocking_calls_fail_on_an_event_loop() -> Iterator[BlockBuster]:
+    """A blocking call where asyncio runs raises `BlockingError`; anywhere else it is left alone."""
+    with blockbuster_ctx() as blockbuster:
+        yield blockbuster

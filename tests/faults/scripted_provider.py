@@ -1,0 +1,135 @@
+"""An issuer whose tokens are sound and whose server is not: the test kit's keys behind a `FaultServer`.
+
+It stands still in time but for `clock.advance`, and publishes nothing by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import anyio
+
+from bearerguard import AccessToken, Provider, ResourceServer
+from bearerguard.testing import Clock, Issuer
+from tests.faults.fault_server import Answer, FaultServer, Headers, respond
+
+METADATA = "/.well-known/openid-configuration"
+OAUTH_METADATA = "/.well-known/oauth-authorization-server"
+JWKS = "/jwks"
+LONG = 30.0
+"""Seconds after which something that should have ended long ago is called hanging."""
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Loading the usual ones takes 30 ms a server, and nothing here speaks TLS."""
+
+R = TypeVar("R")
+
+
+class ScriptedProvider:
+    """Keys and tokens of an issuer, and the server that publishes them as told."""
+
+    def __init__(self, faults: FaultServer, *, start: float = 1_800_000_000) -> None:
+        self.faults = faults
+        self.clock = Clock(start)
+        self.issuer = Issuer(faults.url(), algorithm="Ed25519", clock=self.clock)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata document as it should be."""
+        return {"issuer": self.issuer.url, "jwks_uri": self.faults.url(JWKS)}
+
+    def document(self, path: str) -> dict[str, Any]:
+        """What `path` should answer."""
+        return self.metadata if path == METADATA else self.issuer.jwks()
+
+    @property
+    def fetches(self) -> int:
+        """How often the key set was asked for."""
+        return self.faults.count(JWKS)
+
+    def publish(self, *, headers: Headers = ()) -> None:
+        """Serve both documents as they should be, with the keys of now."""
+        self.faults.script(METADATA, respond(self.metadata))
+        self.faults.script(JWKS, respond(self.issuer.jwks(), headers=headers))
+
+    def answer(self, *answers: Answer) -> None:
+        """Serve the key set with these answers from now on."""
+        self.faults.script(JWKS, *answers)
+
+    def provider(self, *, discovered: bool = False, timeout: float = 5.0, **overrides: Any) -> Provider:
+        """A `Provider` with its keys by URL, or discovered."""
+        keys = None if discovered else self.faults.url(JWKS)
+        options = {"timeout": timeout, "verify": NO_CERTIFICATES}
+        return self.issuer.provider(**{"keys": keys, "http_options": options, **overrides})
+
+    def server(self, *, imported: dict[str, Any] | None = None, **overrides: Any) -> ResourceServer:
+        """A `ResourceServer` that trusts this provider alone; arguments as for `provider`."""
+        return ResourceServer(self.provider(**overrides), clock=self.clock, keys=imported)
+
+    def token(self, **arguments: Any) -> str:
+        """A token that is good for long enough to outlive its keys."""
+        return self.issuer.token(**{"expires_in": 10_000_000, **arguments})
+
+
+@contextmanager
+def scripted_provider() -> Iterator[ScriptedProvider]:
+    """A `ScriptedProvider` that is up, for the length of a `with` block."""
+    with FaultServer() as faults:
+        provider = ScriptedProvider(faults)
+        provider.publish()
+        yield provider
+
+
+def health(server: ResourceServer, name: str | None = None) -> dict[str, Any]:
+    """The health of one provider, which must be ready for JSON."""
+    report = json.loads(json.dumps(server.health()))
+    chosen: dict[str, Any] = report[name or server.providers[0].name]
+    return chosen
+
+
+def verify(server: ResourceServer, token: str, colour: str = "sync") -> AccessToken:
+    """Verify as a thread (`sync`), or as a task of `asyncio` or `trio`."""
+    if colour == "sync":
+        return in_time(lambda: server.verify(token))
+    return in_time(lambda: anyio.run(server.averify, token, backend=colour))
+
+
+def in_time(call: Callable[[], R]) -> R:
+    """What `call` returns or raises; `AssertionError` if it does neither within half a minute."""
+    outcome: list[R] = []
+    problem: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # noqa: BLE001 - handed on to the test, whatever it is
+            problem.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(LONG)
+    assert not thread.is_alive(), "it hangs"
+    if problem:
+        raise problem[0]
+    return outcome[0]
+
+
+def until(condition: Callable[[], bool], what: str = "what was waited for") -> None:
+    """Wait until `condition` holds; `AssertionError` if it does not within half a minute."""
+    end = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen"
+        time.sleep(0.002)
+
+
+async def auntil(condition: Callable[[], bool], what: str = "what was waited for") -> None:
+    """The same for a task of any loop."""
+    with anyio.move_on_after(LONG):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in a thread
+            await anyio.sleep(0.002)
+    assert condition(), f"{what} did not happen"
