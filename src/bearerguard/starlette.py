@@ -14,11 +14,15 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from bearerguard._starlette_backend import OAuth2IdTokenBackend, on_error
 from bearerguard.answer import answer
 from bearerguard.asgi import App, Receive, Scope, Send, is_public, paths, refuse
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials, SecurityWarning
+from bearerguard.logging import current
 from bearerguard.provider import Provider
 from bearerguard.server import ResourceServer
+
+__all__ = ["AuthenticateMiddleware", "OAuth2IdTokenBackend", "on_error"]
 
 _OPTIONS = (
     "issuer",
@@ -103,7 +107,11 @@ class AuthenticateMiddleware:
         scope["oauth2-claims"] = dict(token.claims)
         scope["oauth2-provider"] = token.provider.name
         scope["bearerguard.token"] = token
-        await self._app(scope, receive, send)
+        before = current.set(token)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            current.reset(before)
 
 
 def _provider(

@@ -1,0 +1,249 @@
+"""The door for Flask and what is built on it: a decorator for views, a check of scopes, a filter for logs.
+
+They read the request, ask the `ResourceServer`, and raise Werkzeug's exceptions with its verdict. They verify
+nothing themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import math
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast
+
+import flask
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, ServiceUnavailable, Unauthorized
+
+from bearerguard._core.algorithms import ASYMMETRIC
+from bearerguard._core.limits import DEFAULT_LEEWAY
+from bearerguard._jwks_uri import server_of
+from bearerguard.errors import AuthError, InsufficientScope, MissingCredentials, ProviderUnavailable
+from bearerguard.logging import current, on_one_line
+from bearerguard.token import AccessToken
+
+__all__ = ["UserIdFilter", "requires_authentication", "requires_scopes"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_logger = logging.getLogger("bearerguard")
+_TOKEN = "bearerguard.token"
+"""Where `flask.g` keeps the `AccessToken`: no attribute that an application sets can have this name."""
+
+
+def requires_authentication(
+    jwks_uri: str,
+    *,
+    issuer: str | None = None,
+    audience: str | Iterable[str] | None = None,
+    algorithms: Collection[str] = ASYMMETRIC,
+    leeway: float = DEFAULT_LEEWAY,
+    clock: Callable[[], float] = time.time,
+    **http_options: Any,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator for views, sync or async, that requires a sound access token.
+
+    The view finds the text of the token in `flask.g.token` and all its claims, a dict, in
+    `flask.g.token_body`. Otherwise it is not entered. However many views are decorated, keys are fetched
+    once for each address and never for a request.
+
+    Args:
+        jwks_uri: where the provider's keys are: its `jwks_uri`, an https URL.
+        issuer: the exact `iss` of the provider's tokens.
+        audience: what a token must name in `aud` to be meant for this API: a string, or several.
+        algorithms: the accepted `alg` values; all asymmetric ones by default.
+        leeway: seconds of clock difference to forgive, at most 300.
+        clock: seconds since 1970.
+        **http_options: arguments for the `httpx2.Client` that fetches keys (`verify`, `proxy`, `headers`,
+            `timeout`, `transport`, ...).
+
+    Raises:
+        ConfigurationError: for anything contradictory or unsafe.
+
+    Warns:
+        SecurityWarning: `issuer` or `audience` is left out, so it is not checked.
+
+    The decorated view raises, with the challenge of RFC 6750 section 3 in `WWW-Authenticate` and the
+    `AuthError` in `error`: `werkzeug.exceptions.Unauthorized` without token or with a bad one, `BadRequest`
+    where it is not put as section 2.1 says, `ServiceUnavailable` with `Retry-After` where the provider's
+    keys cannot be had.
+
+    Example:
+        >>> authenticated = requires_authentication(  # doctest: +SKIP
+        ...     "https://login.example/keys", issuer="https://login.example", audience="https://api.example"
+        ... )
+        >>> @app.get("/me")  # doctest: +SKIP
+        ... @authenticated
+        ... def me():
+        ...     return flask.g.token_body["sub"]
+    """
+    server = server_of(
+        jwks_uri,
+        issuer=issuer,
+        audience=audience,
+        algorithms=algorithms,
+        leeway=leeway,
+        clock=clock,
+        http_options=http_options,
+    )
+
+    def decorator(view: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(view)
+        def authenticated(*args: P.args, **kwargs: P.kwargs) -> R:
+            _forget()
+            try:
+                _remember(server.authenticate(_headers()))
+            except AuthError as error:
+                _refuse(error)
+            return view(*args, **kwargs)
+
+        @functools.wraps(view)
+        async def authenticated_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+            _forget()
+            try:
+                _remember(await server.aauthenticate(_headers()))
+            except AuthError as error:
+                _refuse(error)
+            return await cast("Any", view(*args, **kwargs))
+
+        if inspect.iscoroutinefunction(view):
+            return cast("Callable[P, R]", authenticated_async)
+        return authenticated
+
+    return decorator
+
+
+def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: str) -> None:
+    """Go on only if the verified token of this request has all the expected scopes.
+
+    Args:
+        scopes: called with `token` (the text) and `token_body` (all claims), returns the token's scopes:
+            several strings, or one with spaces as in the claim `scope`. If it raises, there are none.
+        *expected: scopes that the token must have.
+
+    Raises:
+        werkzeug.exceptions.Forbidden: one is missing; with a challenge that names them.
+
+    Example:
+        >>> requires_scopes(  # doctest: +SKIP
+        ...     lambda token, token_body: token_body["scope"], "orders:read"
+        ... )
+    """
+    try:
+        found = scopes(token=flask.g.token, token_body=flask.g.token_body)
+        granted = frozenset(found.split(" ") if isinstance(found, str) else found or ())
+    except Exception as problem:  # noqa: BLE001 - whatever it raises, it shows no scope
+        # Without its message, which may quote the token.
+        _logger.info("requires_scopes: %r raised %s: no scopes", scopes, type(problem).__name__)
+        granted = frozenset()
+    missing = [scope for scope in expected if scope not in granted]
+    if missing:
+        error = InsufficientScope("scope", f"The token lacks {' '.join(missing)}.", expected)
+        _refuse(error, f"The {missing[0]} must be provided in the token.")
+
+
+class UserIdFilter(logging.Filter):
+    """Sets `user_id` of every record to a claim of the verified token of the Flask request being served.
+
+    It is empty outside a request, before verification, where it failed, and where the token has no such
+    claim. It lets every record pass. For more than one claim, or another framework, see
+    `bearerguard.logging.TokenFilter`.
+
+    Args:
+        token_field_name: the claim.
+        name: as for `logging.Filter`; without effect.
+
+    Example:
+        >>> logging.StreamHandler().addFilter(UserIdFilter("email"))
+    """
+
+    def __init__(self, token_field_name: str, name: str = "") -> None:
+        super().__init__(name)
+        self.token_field_name = token_field_name
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Set the attribute; let the record pass."""
+        token = _verified_token()
+        record.user_id = "" if token is None else on_one_line(token.claims.get(self.token_field_name))
+        return True
+
+
+def _headers() -> list[tuple[bytes, bytes]]:
+    """The header field that matters, as in ASGI; WSGI servers join repeated ones with commas."""
+    value = flask.request.headers.get("Authorization")
+    # PEP 3333: text in the environment is Latin-1 for bytes.
+    return [] if value is None else [(b"authorization", value.encode("latin-1", "replace"))]
+
+
+# -- what is known about the request, and only while it is served: flask.g ends with it -----------------
+
+
+def _forget() -> None:
+    """Before a token is verified: an outer decorator may have let another one through."""
+    for name in (_TOKEN, "token", "token_body"):
+        flask.g.pop(name, None)
+    current.set(_verified_token)
+
+
+def _remember(token: AccessToken) -> None:
+    setattr(flask.g, _TOKEN, token)
+    flask.g.token = token.raw
+    flask.g.token_body = dict(token.claims)
+
+
+def _verified_token() -> AccessToken | None:
+    return flask.g.get(_TOKEN) if flask.has_request_context() else None
+
+
+# -- refusals as Werkzeug's exceptions ------------------------------------------------------------------
+
+
+class _Refused(HTTPException):
+    """An exception that answers with the headers of an `AuthError`."""
+
+    error: AuthError
+
+    def get_headers(self, environ: Any = None, scope: Any = None) -> list[tuple[str, str]]:
+        return [*HTTPException.get_headers(self, environ, scope), *self.error.headers()]
+
+
+class _Unauthorized(_Refused, Unauthorized):
+    """401."""
+
+
+class _BadRequest(_Refused, BadRequest):
+    """400."""
+
+
+class _Forbidden(_Refused, Forbidden):
+    """403."""
+
+
+class _ServiceUnavailable(_Refused, ServiceUnavailable):
+    """503."""
+
+
+_EXCEPTIONS: dict[int, type[_Refused]] = {
+    400: _BadRequest,
+    401: _Unauthorized,
+    403: _Forbidden,
+    503: _ServiceUnavailable,
+}
+
+
+def _refuse(error: AuthError, description: str | None = None) -> NoReturn:
+    """Raise the exception that stands for `error`, with what error handlers of applications look at."""
+    if description is None and not isinstance(error, MissingCredentials):  # Werkzeug's text says it well
+        description = error.description
+    exception = _EXCEPTIONS[error.status](description)
+    exception.error = error
+    if isinstance(exception, Unauthorized):
+        challenge = WWWAuthenticate.from_header(error.challenge())
+        exception.www_authenticate = (challenge,) if challenge else None
+    if isinstance(exception, ServiceUnavailable) and isinstance(error, ProviderUnavailable):
+        exception.retry_after = max(1, math.ceil(error.retry_after))
+    raise exception from error
