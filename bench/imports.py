@@ -40,7 +40,7 @@ def imported(python: str, modules: str) -> tuple[int, list[str]]:
     """
     program = _PROGRAM.format(modules=modules, heavy=HEAVY)
     done = subprocess.run(
-        [python, "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
+        [python, "-c", program], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, check=True
     )
     nanoseconds, heavy = json.loads(done.stdout)
     return nanoseconds, heavy

@@ -122,7 +122,7 @@ def measure(settings: Settings) -> Findings:
     """
     passes = 3 if settings.rounds < 20 else 7
     command = [settings.python, "-m", "bench.memory", str(settings.material.directory), str(passes)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout)
     held = Spread.of([found["held"] / MIB])
     (new_median, new_max), (evicting_median, evicting_max) = found["filling"], found["evicting"]
