@@ -59,7 +59,7 @@ def fetch_keys(origin: Origin, known: KeySet | None) -> Fetch:
         return (yield from _from_function(origin, known))
     if origin.url is not None:
         return (yield from _from_address(origin, origin.url, known))
-    address = yield from _discover(origin, known)
+    address = yield from _discover_keys(origin, known)
     return (yield from _from_address(origin, address, known))
 
 
@@ -80,38 +80,46 @@ def _from_address(origin: Origin, address: str, known: KeySet | None) -> Fetch:
     return Fetched(keys, max_age, answer.etag, address, left_out)
 
 
-def _discover(origin: Origin, known: KeySet | None) -> Generator[HttpGet, HttpAnswer, str]:
-    """The `jwks_uri` in the issuer's metadata: OpenID Connect Discovery 1.0 first, then RFC 8414.
+def discover(issuer: str) -> Generator[HttpGet, HttpAnswer, dict[str, Any]]:
+    """Return an issuer's metadata: from where OpenID Connect Discovery 1.0 puts it, else where RFC 8414 does.
+
+    Raises:
+        FetchFailed: there is none, or it is another issuer's (RFC 8414, section 3.3).
+    """
+    address, alternative = metadata_addresses(issuer)
+    answer = yield HttpGet(address)
+    if 400 <= answer.status < 500:
+        address = alternative
+        answer = yield HttpGet(address)
+    _expect_ok(answer, address)
+    try:
+        metadata = decode_object(answer.body)
+    except ValueError as problem:
+        raise FetchFailed("not_json", f"{address}: the metadata is {problem}") from None
+    named = metadata.get("issuer")
+    if named != issuer:
+        raise FetchFailed(
+            "issuer_mismatch",
+            f"{address} is the metadata of issuer {named!r:.200}, and the configured issuer is {issuer!r}",
+        )
+    return metadata
+
+
+def _discover_keys(origin: Origin, known: KeySet | None) -> Generator[HttpGet, HttpAnswer, str]:
+    """Return the `jwks_uri` in the issuer's metadata.
 
     An address that was learnt before is used where the metadata cannot be had just now: the keys behind
     it are still the issuer's own.
     """
-    issuer = origin.issuer or ""
     try:
-        openid, oauth = metadata_addresses(issuer)
-        answer = yield HttpGet(openid)
-        if 400 <= answer.status < 500:
-            answer = yield HttpGet(oauth)
-            openid = oauth
-        _expect_ok(answer, openid)
-        return _believe_metadata(origin, issuer, answer.body)
+        return _jwks_uri(origin, (yield from discover(origin.issuer or "")))
     except FetchFailed:
         if known is None or known.address is None:
             raise
         return known.address
 
 
-def _believe_metadata(origin: Origin, issuer: str, body: bytes) -> str:
-    try:
-        metadata = decode_object(body)
-    except ValueError as problem:
-        raise FetchFailed("not_json", f"the metadata is {problem}") from None
-    named = metadata.get("issuer")
-    if named != issuer:
-        raise FetchFailed(
-            "issuer_mismatch",
-            f"the metadata is that of issuer {named!r:.200}, and the configured issuer is {issuer!r}",
-        )
+def _jwks_uri(origin: Origin, metadata: dict[str, Any]) -> str:
     address = metadata.get("jwks_uri")
     if not isinstance(address, str):
         raise FetchFailed("no_jwks_uri", "the metadata names no jwks_uri")
