@@ -1,0 +1,40 @@
+"""An issuer's metadata, for those who document an API; verifying a token never waits for it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio.to_thread
+
+from bearerguard._core.address import why_insecure
+from bearerguard._flows.effects import FetchFailed
+from bearerguard._flows.key_fetch import discover
+from bearerguard._io.drive import run_fetch
+from bearerguard._io.http import HttpClient
+from bearerguard.provider import Provider
+
+_logger = logging.getLogger("bearerguard")
+
+
+async def fetch_metadata(provider: Provider) -> dict[str, Any] | None:
+    """Return the metadata of a provider's issuer, or None where it cannot be had, or must not be asked for.
+
+    A provider whose keys were given, as an object or by a function, is never asked anything.
+    """
+    issuer = provider.issuer
+    asked = provider.key_set is None and not callable(provider.keys)
+    if not asked or issuer is None or why_insecure(issuer, allow_http=provider.dangerously_allow_http):
+        return None
+    return await anyio.to_thread.run_sync(_fetch, provider, issuer)
+
+
+def _fetch(provider: Provider, issuer: str) -> dict[str, Any] | None:
+    session = HttpClient(provider.http_options or {}).session()
+    try:
+        return run_fetch(discover(issuer), session)
+    except FetchFailed as failure:
+        _logger.warning("metadata of provider %r could not be fetched: %s", provider.name, failure)
+        return None
+    finally:
+        session.abort()
