@@ -19,6 +19,7 @@ from bearerguard.errors import (
     ProviderUnavailable,
     SecurityWarning,
 )
+from bearerguard.openapi import authorizations, method_authorizations
 from bearerguard.profiles import ID_TOKEN, JWT, RFC9068, Profile
 from bearerguard.provider import Provider
 from bearerguard.rules import (
@@ -57,9 +58,11 @@ __all__ = [
     "SecurityWarning",
     "any_scope",
     "authenticated",
+    "authorizations",
     "claim",
     "client",
     "fresh",
+    "method_authorizations",
     "permission",
     "role",
     "scope",
