@@ -11,7 +11,7 @@ export COVERAGE_FILE := $(VENV)/.coverage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types format pins clean
+.PHONY: help demo test lint types bench format pins clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,14 +35,17 @@ types: $(VENV)/.dev  ## mypy on everything, pyright on the source and on the pub
 	PATH="$(abspath $(BIN)):$$PATH" pyright
 	PATH="$(abspath $(BIN)):$$PATH" pyright --ignoreexternal --verifytypes bearerguard
 
+bench: $(VENV)/pyvenv.cfg  ## what verifying costs, against the bare signature (PARTS="verify memory" ROUNDS=15 QUICK=1 DOCS=1)
+	@$(BIN)/python -m bench $(PARTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick) $(if $(DOCS),--docs)
+
 format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 pins:  ## resolve requirements/*.in anew and write the pinned *.txt
-	rm -rf $(VENV)-pins
-	$(MAKE) $(VENV)-pins/pyvenv.cfg VENV=$(VENV)-pins
-	for name in test dev; do \
+	for name in test dev bench bench-seeds; do \
+	  test $$name = dev || rm -rf $(VENV)-pins; \
+	  $(MAKE) $(VENV)-pins/pyvenv.cfg VENV=$(VENV)-pins && \
 	  $(VENV)-pins/bin/python -m pip install -qq -r requirements/$$name.in && \
 	  { echo "# Written by \`make pins\` from $$name.in."; \
 	    $(VENV)-pins/bin/python -m pip freeze --exclude-editable; } > requirements/$$name.txt || exit 1; \
