@@ -1,7 +1,9 @@
 """A small API under uvicorn, behind bearerguard as a user would put it: `python api.py ISSUER AUDIENCE...`.
 
-It prints one line of JSON, where it listens, once requests may be sent, and ends when its standard input does.
-It only says what the middleware handed to it. It knows no keys: they are discovered from the issuer.
+It only says what the middleware handed to it. It knows no keys: they are discovered from the issuer. While it
+serves, a call that blocks its event loop raises an error. It prints where it listens, as a line of JSON, once
+requests may be sent. A line of its standard input is a number of seconds by which its clock goes ahead, and
+is answered with how far ahead it is; with the end of its standard input it ends.
 """
 
 from __future__ import annotations
@@ -10,8 +12,12 @@ import json
 import socket
 import sys
 import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import uvicorn
+from blockbuster import blockbuster_ctx
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
@@ -20,6 +26,14 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from bearerguard.starlette import AuthenticateMiddleware
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
 
 
 def caller(connection: HTTPConnection) -> dict[str, object]:
@@ -43,27 +57,38 @@ async def whoami_websocket(websocket: WebSocket) -> None:
     await websocket.close()
 
 
+@asynccontextmanager
+async def never_blocked(app: Starlette) -> AsyncIterator[None]:
+    with blockbuster_ctx():
+        yield
+
+
+def say(content: object) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
 def main(issuer: str, *audiences: str) -> None:
+    clock = Clock()
+    providers = {"certified": {"issuer": issuer, "audience": audiences}}
     app = Starlette(
         routes=[Route("/whoami", whoami), WebSocketRoute("/whoami", whoami_websocket)],
-        middleware=[
-            Middleware(
-                AuthenticateMiddleware,
-                providers={"certified": {"issuer": issuer, "audience": list(audiences)}},
-            ),
-        ],
+        middleware=[Middleware(AuthenticateMiddleware, providers=providers, clock=clock)],
+        lifespan=never_blocked,
     )
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
 
-    def end_with_standard_input() -> None:
-        sys.stdin.buffer.read()
+    def follow_standard_input() -> None:
+        for line in sys.stdin:
+            clock.ahead += float(line)
+            say(clock.ahead)
         server.should_exit = True
 
-    threading.Thread(target=end_with_standard_input, daemon=True).start()
     # The socket listens from here on: what is sent before uvicorn is up waits for it.
     listener = socket.create_server(("127.0.0.1", 0))
     host, port = listener.getsockname()
-    print(json.dumps({"netloc": f"{host}:{port}"}), flush=True)
+    say({"netloc": f"{host}:{port}"})
+    threading.Thread(target=follow_standard_input, daemon=True).start()
     server.run(sockets=[listener])
 
 

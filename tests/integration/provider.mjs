@@ -7,7 +7,7 @@
 // same port is a rotation. It ends when its standard input does: it outlives no parent, however that one ends.
 // It holds no more than client-credentials tokens need: no users, no interactions, nothing stored.
 
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
@@ -18,14 +18,24 @@ console.info = console.error; // oidc-provider's notices: standard output is for
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'];
 const SCOPES = ['reports:read', 'reports:write'];
 
+// By way of PEM: to export a key that was just generated as a JWK hangs Node.js 20 for good, about once in 500 starts.
+function privateJwk(type, options) {
+  const { privateKey } = generateKeyPairSync(type, {
+    ...options,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  return createPrivateKey(privateKey).export({ format: 'jwk' });
+}
+
 // One RSA key for RS256 and PS256 and one Ed25519 key for both names of its algorithm, published without `alg`: by
-// its own rules oidc-provider adds `alg` and `use` only where a single algorithm fits a key.
+// its own rules oidc-provider adds `alg` only where a single algorithm fits a key.
 const keys = [
-  generateKeyPairSync('rsa', { modulusLength: 2048 }),
-  generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-  generateKeyPairSync('ec', { namedCurve: 'P-384' }),
-  generateKeyPairSync('ed25519'),
-].map(({ privateKey }) => privateKey.export({ format: 'jwk' }));
+  privateJwk('rsa', { modulusLength: 2048 }),
+  privateJwk('ec', { namedCurve: 'P-256' }),
+  privateJwk('ec', { namedCurve: 'P-384' }),
+  privateJwk('ed25519'),
+];
 
 const resources = new Map(
   ALGORITHMS.map((alg) => [`https://api.test/${alg}`, { accessTokenFormat: 'jwt', jwt: { sign: { alg } } }]),
@@ -49,7 +59,7 @@ const provider = new Provider(issuer, {
   clients: [client],
   jwks: { keys },
   scopes: SCOPES,
-  ttl: { ClientCredentials: 600 }, // seconds
+  ttl: { ClientCredentials: 7200 }, // seconds
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
