@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bearerguard._starlette_backend import OAuth2IdTokenBackend, on_error
+from bearerguard._starlette_guard import Guard
 from bearerguard.answer import answer
 from bearerguard.asgi import App, Receive, Scope, Send, is_public, paths, refuse
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials, SecurityWarning
@@ -22,7 +23,7 @@ from bearerguard.logging import current
 from bearerguard.provider import Provider
 from bearerguard.server import ResourceServer
 
-__all__ = ["AuthenticateMiddleware", "OAuth2IdTokenBackend", "on_error"]
+__all__ = ["AuthenticateMiddleware", "Guard", "OAuth2IdTokenBackend", "on_error"]
 
 _OPTIONS = (
     "issuer",
