@@ -1,0 +1,169 @@
+"""What must hold of every answer to every input, and one row of a table of inputs.
+
+The reason is read from the log, which is where operators read it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from bearerguard import AuthError, ResourceServer
+from tests.hostile.challenge_grammar import parse_challenge
+from tests.hostile.doors import DOORS, Answer, Door, Fields
+from tests.hostile.minting import CANARY
+
+STATUSES = {200, 400, 401, 403, 503}
+CODES = {200: None, 400: "invalid_request", 401: "invalid_token", 403: "insufficient_scope", 503: None}
+NO_CREDENTIALS = {"no_credentials", "other_scheme"}
+BAD_REQUEST = {"malformed_header", "repeated_header"}
+_LEAK = 12  # characters of a token that are in a text by no chance
+_SEARCHED = 64 * 1024
+_LONGEST_LINE = 800
+
+
+@dataclass(frozen=True)
+class Row:
+    """An input and its verdict.
+
+    Attributes:
+        name: what the test is called.
+        fields: the request that carries it.
+        reason: of its refusal; None where it is accepted.
+        token: the token in it, where it is about one.
+        of_token: the reason for the token by itself, without a header around it.
+    """
+
+    name: str
+    fields: Fields
+    reason: str | None
+    token: str = ""
+    of_token: str | None = None
+
+
+def row(name: str, credentials: bytes, reason: str | None) -> Row:
+    """A row about the value of the Authorization header."""
+    return Row(name, [(b"host", b"api.test"), (b"authorization", credentials)], reason)
+
+
+def token_row(name: str, token: str, reason: str | None, *, in_header: str | None = None) -> Row:
+    """A row about a token; `in_header` is the reason where a header cannot carry it as one token."""
+    carried = row(name, b"Bearer " + token.encode("utf-8", "surrogatepass"), in_header or reason)
+    return replace(carried, token=token, of_token=reason)
+
+
+def through_every_door(rows: Sequence[Row]) -> pytest.MarkDecorator:
+    """Each row of a table, each through every door, as a test with a name of its own."""
+    names = [one.name for one in rows]
+    assert len(set(names)) == len(names), "two rows of one name"
+    cases = [pytest.param(door, one, id=f"{one.name}-{door.name}") for one in rows for door in DOORS]
+    return pytest.mark.parametrize(("door", "case"), cases)
+
+
+def as_text(rows: Sequence[Row]) -> pytest.MarkDecorator:
+    """Each row of a table, for its token by itself."""
+    return pytest.mark.parametrize("case", [pytest.param(one, id=one.name) for one in rows])
+
+
+@contextmanager
+def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[logging.LogRecord]]:
+    """All records of every logger, down to DEBUG."""
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="bearerguard"):
+        yield caplog.records
+
+
+def check(door: Door, server: ResourceServer, case: Row, caplog: pytest.LogCaptureFixture) -> None:
+    """One decision, well put, for the right reason, with nothing of the token in it."""
+    with everything_logged(caplog):
+        answer = door.ask(server, case.fields)
+    reason = door.differs.get(case.name, case.reason) if case.reason is not None else None
+    assert reason_logged(caplog.records) == reason
+    assert answer.status in STATUSES
+    assert answer.status == status_of(reason, door)
+    if reason is not None:
+        check_refusal(answer, reason, door)
+        check_silence(answer.text, case.fields)
+    check_lines(caplog.records, case.fields)
+
+
+def check_text(server: ResourceServer, case: Row, caplog: pytest.LogCaptureFixture) -> None:
+    """The same for a token by itself, sync and async: an `AccessToken`, or an error of the library's own."""
+    for verify in (server.verify, lambda token: asyncio.run(server.averify(token))):
+        with everything_logged(caplog):
+            try:
+                verify(case.token)
+                reason, said = None, ""
+            except AuthError as error:
+                reason, said = error.reason, f"{error!r} {error.description} {error.headers()}"
+        assert reason == reason_logged(caplog.records) == case.of_token
+        check_silence(said, case.fields)
+        check_lines(caplog.records, case.fields)
+
+
+def status_of(reason: str | None, door: Door) -> int:
+    """The status for a reason; the client of a refused WebSocket sees 403, whatever it is."""
+    if reason is None:
+        return 200
+    if not door.has_challenges:
+        return 403
+    if reason in NO_CREDENTIALS:
+        return door.without_credentials
+    if reason in BAD_REQUEST:
+        return 400
+    return 503 if reason == "provider_unavailable" else 401
+
+
+def reason_logged(records: Sequence[logging.LogRecord]) -> str | None:
+    """The reason in the one line that a refusal is told in; None where there is no line."""
+    told = [record for record in records if hasattr(record, "reason")]
+    assert len(told) <= 1, "one refusal is told once"
+    if not told:
+        return None
+    assert (told[0].name, told[0].levelname) == ("bearerguard", "INFO")
+    reason: str = vars(told[0])["reason"]
+    assert f"reason={reason}" in told[0].getMessage()
+    return reason
+
+
+def check_refusal(answer: Answer, reason: str, door: Door) -> None:
+    """A client can act on it: one challenge, well-formed, with the code that belongs to the status."""
+    if not door.has_challenges:
+        return
+    assert len(answer.challenges) == 1
+    parameters = parse_challenge(answer.challenges[0])
+    expected = None if reason in NO_CREDENTIALS else CODES[answer.status]
+    assert parameters.get("error") == expected
+    if answer.status == 503:
+        assert int(dict(answer.fields)[b"retry-after"]) >= 1
+
+
+def check_silence(said: str, fields: Fields) -> None:
+    """Nothing of the credentials, and of no claim, is in what is said."""
+    assert CANARY not in said
+    for name, value in fields:
+        if name == b"authorization":
+            credentials = value.decode("latin-1").partition(" ")[2]
+            assert not shows(said, credentials)
+
+
+def check_lines(records: Sequence[logging.LogRecord], fields: Fields) -> None:
+    """Every line of the log is one line, short, printable, and shows nothing of the token."""
+    for record in records:
+        line = record.getMessage()
+        check_silence(line, fields)
+        assert len(line) <= _LONGEST_LINE
+        assert line.isascii()
+        assert line.isprintable()
+        assert record.exc_info is None
+
+
+def shows(said: str, secret: str) -> bool:
+    """Whether a part of `secret` that is long enough to mean something is in what is said."""
+    searched = secret[:_SEARCHED]
+    return any(said[at : at + _LEAK] in searched for at in range(len(said) - _LEAK + 1))
