@@ -105,24 +105,13 @@ def _rsa(algorithm: Algorithm, key: rsa.RSAPublicKey) -> Verify:
     return verify
 
 
-# The order of each curve's group (SEC 2): r and s lie between 1 and the order less 1.
-_ORDERS: Final = {
-    "P-256": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-    "P-384": int(
-        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
-    ),
-    "P-521": int(
-        "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA"
-        "51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409",
-        16,
-    ),
-}
-
-
 def _ecdsa(algorithm: Algorithm, key: ec.EllipticCurvePublicKey) -> Verify:
-    """RFC 7518, section 3.4: the signature is r and s, each as long as the curve's coordinates, never DER."""
+    """RFC 7518, section 3.4: the signature is r and s, each as long as the curve's coordinates, never DER.
+
+    Both lie between 1 and the order of the curve's group, less 1.
+    """
     size = (key.curve.key_size + 7) // 8
-    order = _ORDERS[algorithm.curve or ""]
+    order = key.curve.group_order
     ecdsa = ec.ECDSA(algorithm.hash)
     check = key.verify
     number = int.from_bytes

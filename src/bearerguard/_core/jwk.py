@@ -80,7 +80,10 @@ def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey
     elif kty in _DEFINING:
         if "d" in jwk:
             raise UnusableKey("it is a private key; publish only its public part, and replace it")
-        key = _IMPORTERS[kty](jwk)
+        try:
+            key = _IMPORTERS[kty](jwk)
+        except (ValueError, UnsupportedAlgorithm):
+            raise UnusableKey(f"its members make no {kty} key") from None
         defining = {"kty": kty, **{member: _text(jwk, member) for member in _DEFINING[kty]}}
     else:
         raise UnusableKey(f"its kty is {kty!r:.40}, which is no kind of signature key known here")
@@ -195,10 +198,7 @@ def _rsa(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
         raise UnusableKey("its n or e is empty or has leading zero bytes")
     numbers = rsa.RSAPublicNumbers(int.from_bytes(e, "big"), int.from_bytes(n, "big"))
     _check_rsa(numbers)
-    try:
-        return numbers.public_key()
-    except ValueError:
-        raise UnusableKey("its n and e are no RSA key") from None
+    return numbers.public_key()
 
 
 def _check_rsa(numbers: rsa.RSAPublicNumbers) -> None:
@@ -231,11 +231,8 @@ def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     x, y = _bytes(jwk, "x"), _bytes(jwk, "y")
     if len(x) != size or len(y) != size:
         raise UnusableKey("its x or y has not the length of the curve (RFC 7518, section 6.2.1.2)")
-    try:
-        point = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
-        return point.public_key()
-    except ValueError:
-        raise UnusableKey("its point is not on the curve") from None
+    point = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
+    return point.public_key()  # a ValueError where the point is not on the curve
 
 
 def _okp(jwk: Mapping[str, Any]) -> Ed25519PublicKey:
@@ -245,22 +242,13 @@ def _okp(jwk: Mapping[str, Any]) -> Ed25519PublicKey:
     if len(raw) != 32:
         raise UnusableKey("its x is not 32 bytes long")
     _refuse_small_order(raw)
-    try:
-        return Ed25519PublicKey.from_public_bytes(raw)
-    except ValueError:
-        raise UnusableKey("its x is no point of Ed25519") from None
+    return Ed25519PublicKey.from_public_bytes(raw)
 
 
 _P: Final = 2**255 - 19
-_SMALL_ORDER_Y: Final = frozenset(
-    (
-        0,
-        1,
-        _P - 1,
-        2707385501144840649318225287225658788936804267575313519463743609750303021591,
-        55188659117513257062467267217118295137698188065244968500265048394206261417916,
-    )
-)
+# The y of the points of order 8; the others of small order have y 0, 1 or -1.
+_Y_OF_ORDER_8: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+_SMALL_ORDER_Y: Final = frozenset((0, 1, _P - 1, _Y_OF_ORDER_8, _P - _Y_OF_ORDER_8))
 
 
 def _refuse_small_order(raw: bytes) -> None:

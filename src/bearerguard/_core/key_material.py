@@ -57,7 +57,8 @@ def _entries(material: Any, depth: int) -> Iterator[tuple[str | None, Any]]:
     if isinstance(material, bytes | bytearray):
         material = bytes(material).decode("utf-8", "replace")
     if isinstance(material, str):
-        if "-----BEGIN" in material:
+        # A mapping of kid to PEM, written as JSON, has PEM in it too.
+        if "-----BEGIN" in material and not material.lstrip().startswith(("{", "[")):
             yield None, material
             return
         try:

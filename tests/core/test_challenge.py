@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bearerguard._core.challenge import format_challenge, quoted
+
+
+def test_parameters_come_in_the_order_given_and_none_leaves_one_out() -> None:
+    assert format_challenge("Bearer", [("realm", "shop"), ("error", None), ("scope", "a b")]) == (
+        'Bearer realm="shop", scope="a b"'
+    )
+
+
+def test_a_challenge_without_parameters_is_the_scheme_alone() -> None:
+    assert format_challenge("Bearer", [("error", None)]) == "Bearer"
+
+
+def test_quotes_and_backslashes_are_escaped() -> None:
+    assert quoted('a "b" \\c') == '"a \\"b\\" \\\\c"'
+
+
+def test_what_a_header_cannot_carry_is_replaced() -> None:
+    assert quoted("a\r\nSet-Cookie: b\x00\x7fé") == '"a??Set-Cookie: b???"'
+
+
+@given(st.text())
+def test_no_text_leaves_the_quoted_string(text: str) -> None:
+    value = quoted(text)
+    assert all(" " <= character <= "~" for character in value)
+    inner = value[1:-1].replace("\\\\", "").replace('\\"', "")
+    assert value[0] == value[-1] == '"'
+    assert '"' not in inner
+    assert "\\" not in inner

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from bearerguard._core.generations import Generations
+
+
+def test_what_was_put_is_there() -> None:
+    memory: Generations[str, int] = Generations(4)
+    memory.put("a", 1)
+    assert memory.get("a") == 1
+    assert memory.get("b") is None
+
+
+def test_the_last_ones_put_are_always_there() -> None:
+    for count in range(4, 40):
+        memory: Generations[int, int] = Generations(4)
+        for number in range(count):
+            memory.put(number, number)
+        assert [memory.get(number) for number in range(count - 4, count)] == list(range(count - 4, count))
+
+
+def test_it_never_holds_twice_as_many_as_its_limit() -> None:
+    memory: Generations[int, int] = Generations(4)
+    for number in range(100):
+        memory.put(number, number)
+        assert len(memory) < 8
+
+
+def test_what_is_asked_for_stays_and_the_rest_goes() -> None:
+    memory: Generations[int, int] = Generations(4)
+    memory.put(-1, -1)
+    memory.put(-2, -2)
+    for number in range(20):
+        memory.put(number, number)
+        assert memory.get(-1) == -1
+    assert memory.get(-2) is None
+
+
+def test_a_newer_value_replaces_an_older_one_in_either_generation() -> None:
+    memory: Generations[str, int] = Generations(2)
+    memory.put("a", 1)
+    memory.put("b", 1)  # both are of the older generation now
+    memory.put("a", 2)
+    assert memory.get("a") == 2
+    assert len(memory) == 2
