@@ -1,7 +1,6 @@
 """The pytest plugin: the fixture `issuer`. Active wherever the library is installed.
 
-It imports nothing of the library until a test asks for the fixture, so that test runs without one pay
-nothing.
+Being active everywhere, it makes no key and imports no HTTP client until a test asks for the fixture.
 """
 
 from __future__ import annotations

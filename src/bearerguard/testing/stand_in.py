@@ -111,12 +111,12 @@ def _minted(provider: Provider, token_body: Mapping[str, Any], clock: Clock, iss
     audience = provider.audiences[0] if provider.audiences else "https://api.test"
     claims = {
         "iss": provider.issuer or issuer.url,
-        provider.audience_claim: audience,
         "exp": now + 3_600,
         "iat": now,
         "jti": "stand-in",
         "client_id": "stand-in",
         "sub": "stand-in",
+        provider.audience_claim: audience,
         **token_body,
     }
     algorithm = next(algorithm for algorithm in ALGORITHMS if algorithm in provider.algorithms)

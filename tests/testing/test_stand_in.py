@@ -1,0 +1,224 @@
+"""`auth_mock`: a made-up bearer string is exchanged for a real token, in one test and for one key URL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from bearerguard import RFC9068, InvalidToken, Profile, Provider, ResourceServer
+from bearerguard.starlette import AuthenticateMiddleware
+from bearerguard.testing import Issuer
+from bearerguard.testing.stand_in import standing_in
+
+JWKS_URI = "https://issuer.test/the/keys"
+BODY = {"name": "ada", "scopes": ["my_scope"]}
+
+
+class NoNetwork(httpx2.BaseTransport):
+    """Fails the test that asks for keys."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        raise AssertionError(f"{request.url} was asked for")
+
+
+class Unreachable(httpx2.BaseTransport):
+    """There is no network."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("there is no network", request=request)
+
+
+def resource_server(**settings: Any) -> ResourceServer:
+    defaults: dict[str, Any] = {
+        "issuer": "https://issuer.test",
+        "audience": "https://api.test",
+        "keys": JWKS_URI,
+        "http_options": {"transport": NoNetwork()},
+    }
+    return ResourceServer(Provider(**(defaults | settings)))
+
+
+def claims_of(server: ResourceServer, bearer: str = "mocked_token") -> dict[str, Any]:
+    return dict(server.verify(bearer).claims)
+
+
+def test_any_bearer_string_stands_for_the_claims_of_the_test_and_for_itself() -> None:
+    server = resource_server()
+    with standing_in(JWKS_URI, BODY):
+        token = server.verify("mocked_token")
+        assert dict(token.claims) == BODY
+        assert token.raw == "mocked_token"
+        assert token.provider is server.providers[0]
+        assert claims_of(server, Issuer().forged()) == BODY
+        assert dict(asyncio.run(server.averify("mocked_token")).claims) == BODY
+
+
+def test_everything_is_as_it_was_afterwards_even_after_a_failure() -> None:
+    server = resource_server()
+    verify, averify = ResourceServer.verify, ResourceServer.averify
+    with pytest.raises(ZeroDivisionError), standing_in(JWKS_URI, BODY):
+        raise ZeroDivisionError
+    assert ResourceServer.verify is verify
+    assert ResourceServer.averify is averify
+    with pytest.raises(InvalidToken) as refused:
+        server.verify("mocked_token")
+    assert refused.value.reason == "malformed"
+
+
+def test_each_request_has_claims_of_its_own_and_sees_the_tests_latest() -> None:
+    server, body = resource_server(), {"scopes": ["a"]}
+    with standing_in(JWKS_URI, body):
+        claims_of(server)["scopes"].append("b")
+        assert claims_of(server) == {"scopes": ["a"]}
+        body["scopes"] = ["c"]
+        assert claims_of(server) == {"scopes": ["c"]}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"profile": RFC9068},
+        {"profile": Profile("untyped", frozenset({None, "jwt"}), ("sub",))},
+        {"audience_claim": "client_id"},
+        {"algorithms": ["ES256"]},
+        {"issuer": None, "dangerously_accept_any_issuer": True},
+        {"audience": None, "dangerously_accept_any_audience": True},
+        {"pinned_thumbprints": ["x"]},
+    ],
+)
+def test_what_the_servers_settings_ask_for_is_added_for_the_verification(settings: dict[str, Any]) -> None:
+    server = resource_server(**settings)
+    with standing_in(JWKS_URI, BODY):
+        assert claims_of(server) == BODY
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"exp": 1_520_274_401},
+        {"exp": 1_520_274_401, "iat": 1_520_270_501, "nbf": 1_520_270_501},
+        {"nbf": 33_333_333_333},
+        {"iat": 33_333_333_333.5, "exp": 33_333_333_334.5},
+    ],
+)
+def test_the_times_of_the_claims_are_believed(times: dict[str, float]) -> None:
+    server = resource_server()
+    with standing_in(JWKS_URI, times):
+        assert claims_of(server) == times
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"iss": "https://elsewhere.test"}, "issuer"),
+        ({"aud": "https://elsewhere.test"}, "audience"),
+        ({"exp": "soon"}, "invalid_claim"),
+        ({"nbf": 33_333_333_333, "exp": 1_520_274_401}, "expired"),
+        ({"cnf": {"jkt": "x"}}, "sender_constrained"),
+        ({"sub": 7}, "invalid_claim"),
+    ],
+)
+def test_claims_that_the_application_refuses_are_refused(body: dict[str, Any], reason: str) -> None:
+    server = resource_server()
+    with standing_in(JWKS_URI, body), pytest.raises(InvalidToken) as refused:
+        server.verify("mocked_token")
+    assert refused.value.reason == reason
+
+
+def test_required_claims_are_not_made_up() -> None:
+    server = resource_server(required_claims={"token_use": "access"})
+    with standing_in(JWKS_URI, BODY), pytest.raises(InvalidToken):
+        server.verify("mocked_token")
+    with standing_in(JWKS_URI, {"token_use": "access"}):
+        server.verify("mocked_token")
+
+
+def test_claims_that_are_no_json_are_refused_when_it_begins() -> None:
+    with pytest.raises(TypeError, match="set"), standing_in(JWKS_URI, {"scopes": {"a"}}):
+        pass
+
+
+def test_servers_with_other_keys_verify_as_ever() -> None:
+    issuer = Issuer()
+    server = issuer.resource_server(keys=issuer.jwks_uri)
+    given = issuer.resource_server(keys=issuer.jwks())
+    with standing_in(JWKS_URI, BODY):
+        for other in (server, given):
+            assert other.verify(issuer.token("ada")).subject == "ada"
+            assert asyncio.run(other.averify(issuer.token("ada"))).subject == "ada"
+            for bad in (issuer.forged(), issuer.expired(), issuer.unsigned()):
+                with pytest.raises(InvalidToken):
+                    other.verify(bad)
+                with pytest.raises(InvalidToken):
+                    asyncio.run(other.averify(bad))
+        with pytest.raises(InvalidToken):
+            given.verify("mocked_token")
+
+
+def test_a_made_up_string_for_another_key_url_tells_which_url_to_return() -> None:
+    server = resource_server(keys="https://issuer.test/other/keys")
+    message = (
+        "^auth_mock stands in for https://issuer.test/the/keys, but the application takes its keys from "
+        "https://issuer.test/other/keys: have the fixture jwks_uri return that.$"
+    )
+    with standing_in(JWKS_URI, BODY):
+        with pytest.raises(AssertionError, match=message):
+            server.verify("mocked_token")
+        with pytest.raises(AssertionError, match=message):
+            asyncio.run(server.averify("mocked_token"))
+
+
+def test_a_real_token_whose_keys_cannot_be_had_tells_so_too() -> None:
+    server = resource_server(keys="https://issuer.test/other/keys", http_options={"transport": Unreachable()})
+    with standing_in(JWKS_URI, BODY), pytest.raises(AssertionError, match="have the fixture jwks_uri"):
+        server.verify(Issuer().token())
+
+
+def test_it_does_not_work_outside_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = resource_server()
+    with monkeypatch.context() as outside:
+        outside.delenv("PYTEST_CURRENT_TEST")
+        with pytest.raises(RuntimeError, match="in a test that pytest runs"), standing_in(JWKS_URI, BODY):
+            pass
+    with standing_in(JWKS_URI, BODY), monkeypatch.context() as outside:
+        outside.delenv("PYTEST_CURRENT_TEST")
+        with pytest.raises(RuntimeError, match="in a test that pytest runs"):
+            server.verify("mocked_token")
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    async def whoami(request: Request) -> JSONResponse:
+        return JSONResponse(request.scope["oauth2-claims"])
+
+    app = Starlette(routes=[Route("/", whoami)])
+    login = Provider(
+        "https://issuer.test",
+        audience="https://api.test",
+        keys=JWKS_URI,
+        http_options={"transport": NoNetwork()},
+    )
+    app.add_middleware(AuthenticateMiddleware, providers={"login": login})
+    with TestClient(app) as client:
+        yield client
+
+
+def test_through_a_door_strings_are_exchanged_and_a_request_without_one_refused(
+    client: TestClient,
+) -> None:
+    with standing_in(JWKS_URI, BODY):
+        answer = client.get("/", headers={"Authorization": "Bearer mocked_token"})
+        assert (answer.status_code, answer.json()) == (200, BODY)
+        assert client.get("/").status_code == 400
+        assert client.get("/", headers={"Authorization": "Basic bW9ja2Vk"}).status_code == 400
+        assert client.get("/", headers={"Authentication": "Bearer mocked_token"}).status_code == 400
+    assert client.get("/", headers={"Authorization": "Bearer mocked_token"}).status_code == 401
