@@ -11,6 +11,7 @@ from typing import Any
 from bearerguard.answer import Answer
 from bearerguard.errors import AuthError
 from bearerguard.guard import BaseGuard
+from bearerguard.logging import current
 from bearerguard.rules import Rule
 
 Scope = MutableMapping[str, Any]
@@ -42,13 +43,20 @@ class Guard(BaseGuard):
         rule, public = self.remember(rule), paths(public_paths)
 
         async def protected(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] in ("http", "websocket") and not is_public(scope, public):
-                try:
-                    scope["bearerguard.token"] = await self.acheck(scope["headers"], rule)
-                except AuthError as error:
-                    await refuse(scope, send, self.answer(error), error.description)
-                    return
-            await app(scope, receive, send)
+            if scope["type"] not in ("http", "websocket") or is_public(scope, public):
+                await app(scope, receive, send)
+                return
+            try:
+                token = await self.acheck(scope["headers"], rule)
+            except AuthError as error:
+                await refuse(scope, send, self.answer(error), error.description)
+                return
+            scope["bearerguard.token"] = token
+            before = current.set(token)
+            try:
+                await app(scope, receive, send)
+            finally:
+                current.reset(before)
 
         return protected
 
