@@ -92,6 +92,7 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         Raises:
             AuthenticationError: the token is refused, or its keys cannot be had; caused by an `AuthError`.
         """
+        # Starlette does not tell a backend when the request ends; its task ends, and the context with it.
         current.set(None)
         try:
             token = await self._server.aauthenticate(conn.scope["headers"])
