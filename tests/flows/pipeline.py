@@ -1,0 +1,66 @@
+"""The pipeline with key sources whose every state a test sets by hand."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import pytest
+
+from bearerguard import AccessToken, AuthError, Provider
+from bearerguard._core.key_material import read_keys
+from bearerguard._core.key_set import Keys, KeySet
+from bearerguard._flows.effects import WaitForKeys
+from bearerguard._flows.verification import Verifier
+from bearerguard.testing import Clock, Issuer
+
+NOW = 1_700_000_000.0
+ISSUER = Issuer(algorithm="ES256", clock=Clock(NOW))
+JWKS = ISSUER.jwks()
+TOKEN = ISSUER.token()
+
+
+class StubSource:
+    """Keys in memory, with the times that a test gives them; remembers when it was asked to refresh ahead."""
+
+    def __init__(
+        self, *jwks: Any, is_fixed: bool = False, refresh_at: float = inf, usable_until: float = inf
+    ) -> None:
+        self.is_fixed = is_fixed
+        self.asked_ahead: list[float] = []
+        self.key_set: KeySet | None = None
+        if jwks:
+            self.publish(*jwks, refresh_at=refresh_at, usable_until=usable_until)
+
+    def publish(self, *jwks: Any, refresh_at: float = inf, usable_until: float = inf) -> None:
+        keys, _ = read_keys(list(jwks), allow_secret=True)
+        self.key_set = KeySet(Keys(keys), refresh_at=refresh_at, usable_until=usable_until)
+
+    def refresh_ahead(self, now: float) -> None:
+        self.asked_ahead.append(now)
+
+
+def verifier(*sources: StubSource, **options: Any) -> Verifier:
+    """A verifier of one provider a source; all of the same issuer, named a, b, c ..."""
+    settings = {"audience": ISSUER.audience, "keys": "https://issuer.test/jwks", **options}
+    issuer = settings.pop("issuer", ISSUER.url)
+    return Verifier(
+        (Provider(issuer, name=name, **settings), source)
+        for name, source in zip("abcd", sources, strict=False)
+    )
+
+
+def accepted(outcome: AccessToken | WaitForKeys) -> AccessToken:
+    assert isinstance(outcome, AccessToken)
+    return outcome
+
+
+def wanted(outcome: AccessToken | WaitForKeys) -> WaitForKeys:
+    assert isinstance(outcome, WaitForKeys)
+    return outcome
+
+
+def refusal(verifier: Verifier, token: Any, now: float = NOW, **waited: Any) -> AuthError:
+    with pytest.raises(AuthError) as refused:
+        verifier.attempt(token, now, **waited)
+    return refused.value

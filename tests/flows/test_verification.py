@@ -1,0 +1,346 @@
+"""The pipeline as plain functions and a pure generator: no network, no thread, no clock but a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bearerguard import (
+    ID_TOKEN,
+    RFC9068,
+    InvalidToken,
+    Provider,
+    ProviderUnavailable,
+)
+from bearerguard._core.limits import MAX_TOKEN_BYTES
+from bearerguard._flows.effects import WaitForKeys
+from bearerguard._flows.verification import Verifier, verification
+from bearerguard.testing import Clock, Issuer, signing_key
+from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, refusal, verifier, wanted
+
+# -- the common case
+
+
+def test_a_sound_token_is_accepted_at_once() -> None:
+    source = StubSource(JWKS)
+    token = accepted(verifier(source).attempt(TOKEN, NOW))
+    assert (token.issuer, token.subject, token.raw) == (ISSUER.url, "user-1", TOKEN)
+    assert token.provider.name == "a"
+    assert token.verified_at == NOW
+    assert source.asked_ahead == []
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: "", "malformed"),
+        (lambda: "opaque", "malformed"),
+        (lambda: None, "malformed"),
+        (TOKEN.encode, "malformed"),
+        (lambda: TOKEN + "é", "malformed"),
+        (lambda: "?" + TOKEN, "malformed"),
+        (lambda: TOKEN.replace(".", ".?", 1), "malformed"),
+        (lambda: TOKEN + "=", "malformed"),
+        (lambda: ISSUER.sign(b"[]"), "malformed"),
+        (lambda: ISSUER.sign(b"{"), "malformed"),
+        (lambda: TOKEN + "a" * MAX_TOKEN_BYTES, "too_large"),
+        (lambda: TOKEN + ".a.a", "encrypted"),
+        (lambda: ISSUER.with_header(crit=["exp"]), "critical"),
+        (lambda: ISSUER.with_header(typ="dpop+jwt"), "type"),
+        (lambda: ISSUER.with_header(alg="none"), "algorithm"),
+        (lambda: ISSUER.with_header(alg="HS256"), "algorithm"),
+        (ISSUER.unsigned, "algorithm"),
+        (ISSUER.forged, "signature"),
+        (lambda: TOKEN.rpartition(".")[0] + ".", "signature"),
+        (lambda: ISSUER.token(iss="https://another.example"), "issuer"),
+        (lambda: ISSUER.token(iss=[ISSUER.url]), "invalid_claim"),
+        (lambda: ISSUER.token(iss=None), "missing_claim"),
+        (ISSUER.expired, "expired"),
+        (ISSUER.not_yet_valid, "not_yet_valid"),
+        (ISSUER.for_another_audience, "audience"),
+        (lambda: ISSUER.token(cnf={"jkt": "a"}), "sender_constrained"),
+    ],
+    ids=[
+        "empty",
+        "no dots",
+        "no text",
+        "bytes",
+        "not ASCII",
+        "header",
+        "payload",
+        "signature padded",
+        "array",
+        "not JSON",
+        "too long",
+        "JWE",
+        "crit",
+        "typ",
+        "alg none",
+        "alg HS256",
+        "unsigned",
+        "forged",
+        "no signature",
+        "issuer",
+        "issuer list",
+        "no issuer",
+        "expired",
+        "not yet valid",
+        "audience",
+        "bound",
+    ],
+)
+def test_a_token_that_is_not_sound_is_refused_with_its_reason(make: Any, reason: str) -> None:
+    refused = refusal(verifier(StubSource(JWKS, is_fixed=True)), make())
+    assert isinstance(refused, InvalidToken)
+    assert refused.reason == reason
+
+
+def test_nothing_is_learnt_from_claims_before_the_signature_is_checked() -> None:
+    forged = ISSUER.forged(exp=0, aud="another", cnf={})
+    assert refusal(verifier(StubSource(JWKS)), forged).reason == "signature"
+
+
+def test_a_refusal_names_the_provider_and_the_key_for_the_log() -> None:
+    refused = refusal(verifier(StubSource(JWKS)), ISSUER.expired())
+    assert (refused.provider, refused.kid) == ("a", ISSUER.signing_key.kid)
+    before_any_provider = refusal(verifier(StubSource(JWKS)), ISSUER.token(iss="https://another.example"))
+    assert (before_any_provider.provider, before_any_provider.kid) == (None, None)
+
+
+def test_only_the_algorithms_of_the_provider_are_accepted() -> None:
+    server = verifier(StubSource(JWKS), algorithms=["RS256"])
+    assert refusal(server, TOKEN).reason == "algorithm"
+    accepted(server.attempt(ISSUER.token(alg="RS256"), NOW))
+
+
+@pytest.mark.parametrize(
+    ("profile", "typ", "verdict"),
+    [
+        (None, "at+jwt", "accepted"),
+        (None, "application/at+JWT", "accepted"),
+        (None, "JWT", "accepted"),
+        (None, None, "accepted"),
+        (None, "logout+jwt", "type"),
+        (RFC9068, "at+jwt", "accepted"),
+        (RFC9068, "JWT", "type"),
+        (RFC9068, None, "type"),
+        (ID_TOKEN, "JWT", "accepted"),
+        (ID_TOKEN, None, "accepted"),
+        (ID_TOKEN, "at+jwt", "type"),
+    ],
+)
+def test_the_profile_says_which_types_are_accepted(profile: Any, typ: str | None, verdict: str) -> None:
+    server = verifier(StubSource(JWKS), **({} if profile is None else {"profile": profile}))
+    token = ISSUER.with_header(typ=typ)
+    if verdict == "accepted":
+        accepted(server.attempt(token, NOW))
+    else:
+        assert refusal(server, token).reason == verdict
+
+
+@pytest.mark.parametrize(
+    ("profile", "required"), [(RFC9068, {"sub", "client_id", "iat", "jti"}), (ID_TOKEN, {"sub", "iat"})]
+)
+def test_the_profile_says_which_claims_are_required(profile: Any, required: set[str]) -> None:
+    server = verifier(StubSource(JWKS), profile=profile)
+    header = {"typ": "at+jwt" if profile is RFC9068 else "JWT"}
+    for claim in ("sub", "client_id", "iat", "jti"):
+        absent: dict[str, Any] = {claim: None}
+        token = ISSUER.token(header=header, **absent)
+        if claim in required:
+            assert refusal(server, token).reason == "missing_claim"
+        else:
+            accepted(server.attempt(token, NOW))
+
+
+# -- which keys are tried
+
+
+def test_a_token_without_a_kid_may_be_of_any_key_that_fits() -> None:
+    token = ISSUER.with_header(kid=None)
+    accepted(verifier(StubSource(JWKS)).attempt(token, NOW))
+
+
+def test_a_token_with_a_kid_may_be_of_a_key_that_was_published_without_one() -> None:
+    unnamed = {name: value for name, value in ISSUER.signing_key.public_jwk().items() if name != "kid"}
+    accepted(verifier(StubSource(unnamed)).attempt(TOKEN, NOW))
+
+
+def test_keys_that_share_a_kid_are_all_tried() -> None:
+    impostor = {**signing_key("P-256").public_jwk(), "kid": ISSUER.signing_key.kid}
+    source = StubSource(impostor, ISSUER.signing_key.public_jwk())
+    accepted(verifier(source).attempt(TOKEN, NOW))
+
+
+def test_a_named_key_that_does_not_verify_is_not_replaced_by_an_unnamed_one() -> None:
+    unnamed = {name: value for name, value in ISSUER.signing_key.public_jwk().items() if name != "kid"}
+    impostor = {**signing_key("P-256").public_jwk(), "kid": ISSUER.signing_key.kid}
+    assert refusal(verifier(StubSource(impostor, unnamed)), TOKEN).reason == "signature"
+
+
+def test_given_keys_are_never_waited_for() -> None:
+    other = Issuer(algorithm="ES256").jwks()
+    server = verifier(StubSource(other, is_fixed=True))
+    assert refusal(server, TOKEN).reason == "unknown_key"
+    assert refusal(server, ISSUER.with_header(kid=None)).reason == "signature"
+
+
+# -- waiting for keys
+
+
+def test_without_keys_the_token_waits_for_them() -> None:
+    source = StubSource()
+    assert wanted(verifier(source).attempt(TOKEN, NOW)) == WaitForKeys(source, "missing")
+
+
+def test_a_token_that_no_key_could_save_waits_for_none() -> None:
+    server = verifier(StubSource())
+    for token in (
+        ISSUER.unsigned(),
+        ISSUER.with_header(typ="dpop+jwt"),
+        ISSUER.token(iss="https://a.example"),
+    ):
+        assert isinstance(refusal(server, token), InvalidToken)
+
+
+def test_keys_that_are_due_are_used_while_they_are_refreshed() -> None:
+    source = StubSource(JWKS, refresh_at=NOW, usable_until=NOW + 10)
+    accepted(verifier(source).attempt(TOKEN, NOW))
+    assert source.asked_ahead == [NOW]
+
+
+def test_keys_that_are_too_old_are_waited_for() -> None:
+    source = StubSource(JWKS, refresh_at=NOW - 10, usable_until=NOW)
+    assert wanted(verifier(source).attempt(TOKEN, NOW)) == WaitForKeys(source, "missing")
+
+
+@pytest.mark.parametrize("kid", ["unknown", None], ids=str)
+def test_a_key_that_is_not_there_may_have_been_published_since(kid: str | None) -> None:
+    source = StubSource(Issuer(algorithm="ES256").jwks())
+    token = ISSUER.with_header(kid=kid)
+    assert wanted(verifier(source).attempt(token, NOW)) == WaitForKeys(source, "unknown_kid")
+
+
+def test_after_waiting_in_vain_the_key_is_unknown() -> None:
+    source = StubSource(Issuer(algorithm="ES256").jwks())
+    server = verifier(source)
+    assert refusal(server, TOKEN, waited={source: None}).reason == "unknown_key"
+    assert refusal(server, ISSUER.with_header(kid=None), waited={source: None}).reason == "signature"
+
+
+def test_trouble_at_the_provider_is_not_a_bad_token() -> None:
+    source = StubSource(Issuer(algorithm="ES256").jwks())
+    refused = refusal(verifier(source), TOKEN, waited={source: 12.5})
+    assert isinstance(refused, ProviderUnavailable)
+    assert refused.retry_after == 12.5
+
+
+def test_keys_that_were_waited_for_and_are_not_there_are_unavailable() -> None:
+    source = StubSource()
+    server = verifier(source)
+    failed, vanished = (
+        refusal(server, TOKEN, waited={source: 30.0}),
+        refusal(server, TOKEN, waited={source: None}),
+    )
+    assert isinstance(failed, ProviderUnavailable)
+    assert isinstance(vanished, ProviderUnavailable)
+    assert (failed.retry_after, vanished.retry_after) == (30.0, 1.0)
+
+
+def test_the_flow_waits_once_and_then_decides_by_the_clock_of_that_moment() -> None:
+    source, times = StubSource(), iter([NOW + 100])
+    server = verifier(source)
+    flow = verification(server, TOKEN, wanted(server.attempt(TOKEN, NOW)), lambda: next(times))
+    assert next(flow) == WaitForKeys(source, "missing")
+    source.publish(JWKS)
+    with pytest.raises(StopIteration) as stop:
+        flow.send(None)
+    assert stop.value.value.verified_at == NOW + 100
+
+
+def test_the_flow_ends_in_a_refusal_where_waiting_brought_nothing() -> None:
+    source = StubSource()
+    server = verifier(source)
+    flow = verification(server, TOKEN, wanted(server.attempt(TOKEN, NOW)), lambda: NOW)
+    next(flow)
+    with pytest.raises(ProviderUnavailable):
+        flow.send(7.0)
+
+
+def test_the_flow_waits_for_each_source_at_most_once() -> None:
+    first, second = StubSource(), StubSource()
+    server = verifier(first, second)
+    flow = verification(server, TOKEN, wanted(server.attempt(TOKEN, NOW)), lambda: NOW)
+    assert next(flow).source is first
+    first.publish(Issuer(algorithm="ES256").jwks())  # new keys, and the token's is not among them
+    assert flow.send(None).source is second
+    with pytest.raises(ProviderUnavailable):
+        flow.send(3.0)
+
+
+# -- several providers
+
+
+def test_the_issuer_of_the_token_chooses_the_provider() -> None:
+    other = Issuer("https://other.test", algorithm="ES256", clock=Clock(NOW))
+    server = Verifier(
+        (
+            Provider(issuer.url, name=issuer.url, audience=issuer.audience, keys=issuer.jwks()),
+            StubSource(issuer.jwks()),
+        )
+        for issuer in (ISSUER, other)
+    )
+    assert accepted(server.attempt(TOKEN, NOW)).provider.name == ISSUER.url
+    assert accepted(server.attempt(other.token(), NOW)).provider.name == other.url
+    assert (
+        refusal(server, other.token(iss=ISSUER.url, header={"kid": ISSUER.signing_key.kid})).reason
+        == "signature"
+    )
+
+
+def test_of_providers_that_share_an_issuer_any_that_accepts_will_do() -> None:
+    provider_a = Provider(ISSUER.url, name="a", audience="https://another-api.test", keys=JWKS)
+    provider_b = Provider(ISSUER.url, name="b", audience=ISSUER.audience, keys=JWKS)
+    server = Verifier([(provider_a, StubSource(JWKS)), (provider_b, StubSource(JWKS))])
+    assert accepted(server.attempt(TOKEN, NOW)).provider is provider_b
+    assert accepted(server.attempt(ISSUER.for_another_audience(), NOW)).provider is provider_a
+
+
+def test_a_provider_that_accepts_is_not_kept_waiting_by_one_without_keys() -> None:
+    assert accepted(verifier(StubSource(), StubSource(JWKS)).attempt(TOKEN, NOW)).provider.name == "b"
+
+
+def test_a_refusal_waits_for_the_providers_that_might_still_accept() -> None:
+    source = StubSource()
+    server = verifier(StubSource(JWKS, is_fixed=True), source)
+    assert wanted(server.attempt(ISSUER.forged(), NOW)).source is source
+
+
+def test_of_several_refusals_the_one_that_got_furthest_is_told() -> None:
+    stranger = StubSource(Issuer(algorithm="ES256").jwks(), is_fixed=True)
+    ours = StubSource(JWKS, is_fixed=True)
+    assert refusal(verifier(stranger, ours), ISSUER.expired()).reason == "expired"
+    assert refusal(verifier(ours, stranger), ISSUER.expired()).reason == "expired"
+    assert refusal(verifier(stranger, ours), ISSUER.forged()).reason == "signature"
+    unavailable = StubSource()
+    server = verifier(ours, unavailable)
+    assert refusal(server, ISSUER.expired(), waited={unavailable: 5.0}).reason == "provider_unavailable"
+
+
+def test_a_provider_of_any_issuer_takes_what_no_other_does() -> None:
+    other = Issuer("https://other.test", algorithm="ES256", clock=Clock(NOW))
+    named = Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS)
+    anybody = Provider(
+        None, name="any", audience=ISSUER.audience, keys=other.jwks(), dangerously_accept_any_issuer=True
+    )
+    server = Verifier([(named, StubSource(JWKS)), (anybody, StubSource(other.jwks(), is_fixed=True))])
+    assert accepted(server.attempt(other.token(), NOW)).provider is anybody
+    assert accepted(server.attempt(other.token(iss=None), NOW)).issuer == ""
+    assert accepted(server.attempt(TOKEN, NOW)).provider is named
+    assert refusal(server, other.token(iss=7)).reason == "invalid_claim"
+    # The issuer that has a provider of its own is that one's alone.
+    assert (
+        refusal(server, other.token(iss=ISSUER.url, header={"kid": ISSUER.signing_key.kid})).reason
+        == "signature"
+    )

@@ -1,0 +1,101 @@
+"""Verified tokens are remembered: what a memory must not change, and what it must forget."""
+
+from __future__ import annotations
+
+from bearerguard._core.limits import MAX_CACHED_HEADER_BYTES
+from bearerguard.testing import Issuer
+from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, refusal, verifier, wanted
+
+
+def test_a_token_is_not_accepted_from_memory_once_it_has_expired() -> None:
+    server = verifier(StubSource(JWKS))
+    token = ISSUER.token(expires_in=60)
+    accepted(server.attempt(token, NOW))
+    accepted(server.attempt(token, NOW + 69.9))
+    assert refusal(server, token, NOW + 70).reason == "expired"
+
+
+def test_a_token_is_not_accepted_from_memory_before_its_time() -> None:
+    server = verifier(StubSource(JWKS))
+    accepted(server.attempt(TOKEN, NOW))
+    assert refusal(server, TOKEN, NOW - 11).reason == "not_yet_valid"
+
+
+def test_a_token_is_not_accepted_from_memory_once_its_key_has_left() -> None:
+    source = StubSource(JWKS)
+    server = verifier(source)
+    accepted(server.attempt(TOKEN, NOW))
+    source.publish(Issuer(algorithm="ES256").jwks())
+    assert wanted(server.attempt(TOKEN, NOW)).cause == "unknown_kid"
+
+
+def test_a_token_is_not_accepted_from_memory_once_there_are_no_keys() -> None:
+    source = StubSource(JWKS)
+    server = verifier(source)
+    accepted(server.attempt(TOKEN, NOW))
+    source.key_set = None
+    assert wanted(server.attempt(TOKEN, NOW)).cause == "missing"
+
+
+def test_a_token_from_memory_has_the_keys_refreshed_that_are_due_and_not_used_that_are_too_old() -> None:
+    source = StubSource(JWKS, refresh_at=NOW + 10, usable_until=NOW + 20)
+    server = verifier(source)
+    accepted(server.attempt(TOKEN, NOW))
+    assert source.asked_ahead == []
+    accepted(server.attempt(TOKEN, NOW + 10))
+    assert source.asked_ahead == [NOW + 10]
+    assert wanted(server.attempt(TOKEN, NOW + 20)).cause == "missing"
+
+
+def test_a_token_from_memory_is_not_verified_again() -> None:
+    source = StubSource(JWKS)
+    server = verifier(source)
+    first = accepted(server.attempt(TOKEN, NOW))
+    assert source.key_set is not None
+    source.key_set.keys._by_kid.clear()  # verified again, it would be of an unknown key
+    second = accepted(server.attempt(TOKEN, NOW + 1))
+    assert first == second
+    assert (first.verified_at, second.verified_at) == (NOW, NOW + 1)
+
+
+def test_what_one_request_does_to_its_claims_no_other_sees() -> None:
+    server = verifier(StubSource(JWKS))
+    token = ISSUER.token(roles=["reader"])
+    for _ in range(3):
+        claims = accepted(server.attempt(token, NOW)).claims
+        assert claims["roles"] == ["reader"]
+        claims["roles"].append("admin")
+
+
+def test_another_signature_under_the_same_words_is_another_token() -> None:
+    server = verifier(StubSource(JWKS))
+    token = ISSUER.token()
+    accepted(server.attempt(token, NOW))
+    signed, _, signature = token.rpartition(".")
+    altered = ("B" if signature[0] == "A" else "A") + signature[1:]
+    assert refusal(server, f"{signed}.{altered}").reason == "signature"
+
+
+def test_a_refusal_is_not_remembered() -> None:
+    server = verifier(StubSource(JWKS))
+    token = ISSUER.token(nbf=NOW + 60)
+    assert refusal(server, token).reason == "not_yet_valid"
+    accepted(server.attempt(token, NOW + 60))
+
+
+def test_a_header_that_is_too_long_to_keep_is_read_each_time() -> None:
+    server = verifier(StubSource(JWKS))
+    long = ISSUER.with_header(note="n" * MAX_CACHED_HEADER_BYTES)
+    accepted(server.attempt(long, NOW))
+    assert len(server._headers) == 0
+    accepted(server.attempt(TOKEN, NOW))
+    assert len(server._headers) == 1
+
+
+def test_a_key_set_that_never_grows_old_never_asks_for_a_refresh() -> None:
+    source = StubSource(JWKS)
+    server = verifier(source)
+    accepted(server.attempt(ISSUER.token(exp=2**53), 2.0**40))
+    assert source.asked_ahead == []
+    assert source.key_set is not None
+    assert source.key_set.refresh_at == float("inf")
