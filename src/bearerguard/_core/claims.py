@@ -48,6 +48,8 @@ def compose_checks(
         for name in present:
             if claims.get(name) is None:
                 raise InvalidToken("missing_claim", f"The token has no {name!r} claim.")
+            if name == "client_id" and claims[name].__class__ is not str:  # RFC 8693, section 4.3
+                raise InvalidToken("invalid_claim", "The token's 'client_id' claim is malformed.")
         for name, allowed in values:
             check_value(claims, name, allowed)
         if "cnf" in claims:
