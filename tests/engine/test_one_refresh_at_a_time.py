@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -81,6 +82,27 @@ def test_two_hundred_cold_requests_of_threads_and_three_loops_cost_one_fetch(
     assert subjects == ["user-1"] * 200
     assert provider.fetches == 1
     assert provider.faults.connections == 1
+
+
+def test_threads_that_ask_at_the_same_instant_cost_one_fetch(provider: ScriptedProvider) -> None:
+    together = threading.Barrier(8)
+
+    def ask(server: ResourceServer, token: str) -> str | None:
+        together.wait(LONG)
+        return server.verify(token).subject
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads change places between any two instructions
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            for number in range(100):
+                server = provider.server(timeout=5 + number / 1000)  # one that shares no keys with the last
+                token = provider.token()
+                asked = [threads.submit(ask, server, token) for _ in range(8)]
+                assert {future.result(LONG) for future in asked} == {"user-1"}
+                assert provider.fetches == number + 1
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_discovered_keys_cost_one_fetch_of_each_document(
