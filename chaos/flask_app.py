@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import flask
-from bearerguard.flask import requires_authentication
 
+from bearerguard.flask import requires_authentication
 from chaos.accelerated_clock import AcceleratedClock
 
 app = flask.Flask(__name__)

@@ -7,13 +7,13 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bearerguard.starlette import AuthenticateMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from bearerguard.starlette import AuthenticateMiddleware
 from chaos.accelerated_clock import AcceleratedClock
 from chaos.loop_stall import LoopStall
 
