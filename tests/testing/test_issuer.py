@@ -14,6 +14,7 @@ import pytest
 from bearerguard.testing import Clock, Issuer, SigningKey, signing_key
 from bearerguard.testing.http import Request
 from bearerguard.testing.signing_keys import ALGORITHMS
+from tests.testing.waiting import until
 
 NOW = 1_700_000_000
 ASYMMETRIC = [algorithm for algorithm in ALGORITHMS if not algorithm.startswith("HS")]
@@ -236,8 +237,7 @@ def test_a_slow_issuer_answers_once_it_is_let_go(issuer: Issuer) -> None:
     answers: list[int | None] = []
     thread = threading.Thread(target=lambda: answers.append(ask(issuer)))
     thread.start()
-    while not issuer.requests:  # it has arrived
-        pass
+    until(lambda: issuer.requests)  # it has arrived
     assert answers == []
     slow.stop()
     thread.join()

@@ -48,8 +48,6 @@ def test_the_issuer_is_a_fixture_wherever_the_library_is_installed(pytester: pyt
         """
     )
     pytester.runpytest("-W", "error").assert_outcomes(passed=2)
-    listed = pytester.runpytest("--fixtures")
-    listed.stdout.fnmatch_lines(["issuer -- *", "    A real OAuth 2.0 issuer in the process*"])
 
 
 def test_a_fixture_of_the_users_own_takes_its_place(pytester: pytest.Pytester) -> None:
@@ -109,16 +107,18 @@ def test_another_key_url_fails_the_test_with_the_right_one(pytester: pytest.Pyte
     result.stdout.fnmatch_lines(["*AssertionError: auth_mock stands in for https://elsewhere.test/keys*"])
 
 
-def test_a_run_that_does_not_ask_makes_no_key_and_imports_no_http_client(pytester: pytest.Pytester) -> None:
+def test_a_run_that_does_not_ask_makes_no_key_and_imports_no_http_client(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # other plugins import what they like
     pytester.makepyfile(
         """
         import sys
 
 
         def test_it():
-            assert "bearerguard.testing.plugin" in sys.modules
             assert "httpx2" not in sys.modules
             assert sys.modules["bearerguard.testing.signing_keys"]._idle_rsa_keys == []
         """
     )
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("-W", "error", "-p", "bearerguard.testing.plugin").assert_outcomes(passed=1)

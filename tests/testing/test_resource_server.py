@@ -8,9 +8,10 @@ from typing import Any
 import anyio
 import pytest
 
-from bearerguard import RFC9068, ConfigurationError, InvalidToken, ProviderUnavailable
+from bearerguard import RFC9068, ConfigurationError, InvalidToken, ProviderUnavailable, ResourceServer
 from bearerguard.testing import Clock, Issuer
 from bearerguard.testing.signing_keys import ALGORITHMS
+from tests.testing.waiting import until
 
 NOW = 1_700_000_000
 ASYMMETRIC = [algorithm for algorithm in ALGORITHMS if not algorithm.startswith("HS")]
@@ -181,8 +182,7 @@ def test_many_threads_wait_for_one_fetch_from_a_slow_issuer(issuer: Issuer) -> N
     slow = issuer.slow(3_600)
     with ThreadPoolExecutor(16) as pool:
         verdicts = [pool.submit(server.verify, token) for _ in range(16)]
-        while not issuer.requests:
-            pass
+        until(lambda: issuer.requests)
         assert not any(verdict.done() for verdict in verdicts)
         slow.stop()
         assert {verdict.result().subject for verdict in verdicts} == {"ada"}
@@ -211,3 +211,36 @@ def test_over_real_http_it_is_discovered_and_trusted(path: str) -> None:
         assert server.verify(issuer.token("bea")).subject == "bea"
         assert issuer.requests[0].path == f"{path.rstrip('/')}{DISCOVERY}"
         assert issuer.count(f"{path.rstrip('/')}/jwks") == 2
+
+
+def test_keys_that_did_not_change_are_not_sent_again(issuer: Issuer) -> None:
+    server = issuer.resource_server()
+    server.verify(issuer.token())
+    with pytest.raises(InvalidToken):
+        server.verify(issuer.with_header(kid="unknown"))
+    tag = [request.headers.get("if-none-match") for request in issuer.requests if request.path == "/jwks"]
+    assert tag[0] is None
+    assert tag[1] is not None
+    assert server.verify(issuer.token("ada")).subject == "ada"
+
+
+def test_the_issuers_cache_control_says_for_how_long_its_keys_are_fresh(issuer: Issuer) -> None:
+    issuer.cache_control = "max-age=7200"
+    server = issuer.resource_server()
+    server.verify(issuer.token())
+    issuer.clock.advance(5_000)
+    server.verify(issuer.token())
+    assert issuer.count("/jwks") == 1
+
+
+def test_one_server_trusts_several_issuers_each_for_its_own_tokens() -> None:
+    clock = Clock(NOW)
+    one, other = (Issuer(f"https://{name}.test", clock=clock) for name in ("one", "other"))
+    server = ResourceServer(one.provider(), other.provider(), clock=clock)
+    assert server.verify(one.token()).issuer == one.url
+    assert server.verify(other.token()).issuer == other.url
+    with pytest.raises(InvalidToken) as refused:
+        server.verify(one.token(iss=other.url))
+    assert reason_of(refused) == "unknown_key"
+    with one.outage():
+        assert server.verify(other.token("ada")).subject == "ada"

@@ -11,6 +11,7 @@ import jwt
 import pytest
 
 from bearerguard.testing import Issuer
+from tests.testing.waiting import until
 
 
 @pytest.fixture
@@ -81,8 +82,7 @@ def test_many_clients_are_served_at_once(issuer: Issuer) -> None:
     with issuer.serve(), ThreadPoolExecutor(16) as pool:
         slow = issuer.slow(3_600)
         answers = [pool.submit(httpx2.get, issuer.jwks_uri) for _ in range(16)]
-        while len(issuer.requests) < 16:
-            pass
+        until(lambda: len(issuer.requests) == 16)
         slow.stop()
         assert {answer.result().status_code for answer in answers} == {200}
 
@@ -94,12 +94,10 @@ def test_closing_leaves_no_thread_and_no_socket_whatever_its_clients_do(
     with ThreadPoolExecutor(1) as pool, issuer.serve():
         port = int(issuer.url.rpartition(":")[2])
         silent = socket.create_connection(("127.0.0.1", port))
-        while len(set(threading.enumerate()) - before) < 2:  # its thread and one for the connection
-            pass
+        until(lambda: len(set(threading.enumerate()) - before) == 2)  # its thread, one for the connection
         issuer.slow(3_600)
         waiting = pool.submit(httpx2.get, issuer.jwks_uri, timeout=None)
-        while not issuer.requests:
-            pass
+        until(lambda: issuer.requests)
         impatient = httpx2.Timeout(0.01)
         with pytest.raises(httpx2.ReadTimeout):
             httpx2.get(issuer.jwks_uri, timeout=impatient)

@@ -6,16 +6,22 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import flask
 import httpx2
 import pytest
+from flask.testing import FlaskClient
 from starlette.applications import Starlette
+from starlette.authentication import SimpleUser, requires
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from bearerguard import RFC9068, InvalidToken, Profile, Provider, ResourceServer
-from bearerguard.starlette import AuthenticateMiddleware
+from bearerguard.flask import requires_authentication, requires_scopes
+from bearerguard.starlette import AuthenticateMiddleware, OAuth2IdTokenBackend, on_error
 from bearerguard.testing import Issuer
 from bearerguard.testing.stand_in import standing_in
 
@@ -222,3 +228,51 @@ def test_through_a_door_strings_are_exchanged_and_a_request_without_one_refused(
         assert client.get("/", headers={"Authorization": "Basic bW9ja2Vk"}).status_code == 400
         assert client.get("/", headers={"Authentication": "Bearer mocked_token"}).status_code == 400
     assert client.get("/", headers={"Authorization": "Bearer mocked_token"}).status_code == 401
+
+
+def starlette_backend(jwks_uri: str) -> TestClient:
+    @requires("my_scope")
+    async def whoami(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(request.user.display_name)
+
+    backend = OAuth2IdTokenBackend(
+        jwks_uri,
+        create_user=lambda token, token_body: SimpleUser(f"{token_body['name']} by {token}"),
+        scopes=lambda token, token_body: token_body["scopes"],
+        transport=NoNetwork(),
+    )
+    middleware = [Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)]
+    return TestClient(Starlette(routes=[Route("/", whoami)], middleware=middleware))
+
+
+def flask_decorator(jwks_uri: str) -> FlaskClient:
+    app = flask.Flask(__name__)
+    app.testing = True
+
+    @app.get("/")
+    @requires_authentication(jwks_uri, transport=NoNetwork())
+    def whoami() -> str:
+        requires_scopes(lambda token, token_body: token_body["scopes"], "my_scope")
+        return f"{flask.g.token_body['name']} by {flask.g.token}"
+
+    return app.test_client()
+
+
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
+@pytest.mark.parametrize(
+    ("client_of", "without_token"),
+    [(starlette_backend, 403), (flask_decorator, 401)],
+    ids=["starlette", "flask"],
+)
+def test_the_doors_that_it_is_for_need_no_issuer_and_no_audience(client_of: Any, without_token: int) -> None:
+    client = client_of(JWKS_URI)
+    bearer = {"Authorization": "Bearer mocked_token"}
+    with standing_in(JWKS_URI, BODY):
+        assert client.get("/", headers=bearer).text == "ada by mocked_token"
+        assert client.get("/").status_code == without_token
+        assert client_of(JWKS_URI).get("/", headers=bearer).text == "ada by mocked_token"
+        with pytest.raises(AssertionError, match="have the fixture jwks_uri return that"):
+            client_of("https://elsewhere.test/keys").get("/", headers=bearer)
+    with standing_in(JWKS_URI, BODY | {"scopes": []}):
+        assert client.get("/", headers=bearer).status_code == 403
+    assert client.get("/", headers=bearer).status_code == 401
