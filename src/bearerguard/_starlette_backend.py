@@ -18,7 +18,7 @@ from bearerguard._core.algorithms import ASYMMETRIC
 from bearerguard._core.limits import DEFAULT_LEEWAY
 from bearerguard._jwks_uri import server_of
 from bearerguard.answer import answer
-from bearerguard.errors import AuthError, InvalidToken, MissingCredentials
+from bearerguard.errors import AuthError, InvalidRequest, InvalidToken, MissingCredentials
 from bearerguard.logging import current
 
 
@@ -112,13 +112,13 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
 def on_error(conn: HTTPConnection, error: Exception) -> Response:  # noqa: ARG001 - Starlette passes both
     """Answer a bad token: its own status and challenge (RFC 6750, section 3), and JSON.
 
-    For `AuthenticationMiddleware(..., on_error=on_error)`. It is a 401; a 400 for credentials that are not
-    put as RFC 6750 says, a 503 with `Retry-After` where the provider's keys cannot be had.
+    For `AuthenticationMiddleware(..., on_error=on_error)`. It is a 401, also where the credentials are not
+    put as RFC 6750 says, and a 503 with `Retry-After` where the provider's keys cannot be had.
     """
     refusal = error.__cause__
     if not isinstance(refusal, AuthError):  # another backend's, or the application's own
         refusal = InvalidToken("invalid_token", "The token is not accepted.")
-    status, headers, body = answer(refusal)
+    status, headers, body = answer(refusal, status=401 if isinstance(refusal, InvalidRequest) else None)
     return Response(body, status, dict(headers))
 
 

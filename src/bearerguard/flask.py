@@ -16,7 +16,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 import flask
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, ServiceUnavailable, Unauthorized
+from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable, Unauthorized
 
 from bearerguard._core.algorithms import ASYMMETRIC
 from bearerguard._core.limits import DEFAULT_LEEWAY
@@ -24,6 +24,7 @@ from bearerguard._jwks_uri import server_of
 from bearerguard.errors import AuthError, InsufficientScope, MissingCredentials, ProviderUnavailable
 from bearerguard.logging import current, on_one_line
 from bearerguard.token import AccessToken
+from bearerguard.wsgi import headers_of
 
 __all__ = ["UserIdFilter", "requires_authentication", "requires_scopes"]
 
@@ -68,9 +69,9 @@ def requires_authentication(
         SecurityWarning: `issuer` or `audience` is left out, so it is not checked.
 
     The decorated view raises, with the challenge of RFC 6750 section 3 in `WWW-Authenticate` and the
-    `AuthError` in `error`: `werkzeug.exceptions.Unauthorized` without token or with a bad one, `BadRequest`
-    where it is not put as section 2.1 says, `ServiceUnavailable` with `Retry-After` where the provider's
-    keys cannot be had.
+    `AuthError` in `error`: `werkzeug.exceptions.Unauthorized` without token, with a bad one, or with one that
+    is not put as section 2.1 says; `ServiceUnavailable` with `Retry-After` where the provider's keys cannot
+    be had.
 
     Example:
         >>> authenticated = requires_authentication(  # doctest: +SKIP
@@ -96,7 +97,7 @@ def requires_authentication(
         def authenticated(*args: P.args, **kwargs: P.kwargs) -> R:
             _forget()
             try:
-                _remember(server.authenticate(_headers()))
+                _remember(server.authenticate(headers_of(flask.request.environ)))
             except AuthError as error:
                 _refuse(error)
             return view(*args, **kwargs)
@@ -105,7 +106,7 @@ def requires_authentication(
         async def authenticated_async(*args: P.args, **kwargs: P.kwargs) -> Any:
             _forget()
             try:
-                _remember(await server.aauthenticate(_headers()))
+                _remember(await server.aauthenticate(headers_of(flask.request.environ)))
             except AuthError as error:
                 _refuse(error)
             return await cast("Any", view(*args, **kwargs))
@@ -172,13 +173,6 @@ class UserIdFilter(logging.Filter):
         return True
 
 
-def _headers() -> list[tuple[bytes, bytes]]:
-    """The header field that matters, as in ASGI; WSGI servers join repeated ones with commas."""
-    value = flask.request.headers.get("Authorization")
-    # PEP 3333: text in the environment is Latin-1 for bytes.
-    return [] if value is None else [(b"authorization", value.encode("latin-1", "replace"))]
-
-
 # -- what is known about the request, and only while it is served: flask.g ends with it -----------------
 
 
@@ -215,10 +209,6 @@ class _Unauthorized(_Refused, Unauthorized):
     """401."""
 
 
-class _BadRequest(_Refused, BadRequest):
-    """400."""
-
-
 class _Forbidden(_Refused, Forbidden):
     """403."""
 
@@ -228,7 +218,7 @@ class _ServiceUnavailable(_Refused, ServiceUnavailable):
 
 
 _EXCEPTIONS: dict[int, type[_Refused]] = {
-    400: _BadRequest,
+    400: _Unauthorized,  # the contract of `requires_authentication`: credentials that are no good are a 401
     401: _Unauthorized,
     403: _Forbidden,
     503: _ServiceUnavailable,

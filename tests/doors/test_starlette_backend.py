@@ -270,18 +270,18 @@ def test_without_on_error_starlette_answers_a_bad_token_with_a_bare_400(issuer: 
     ["Bearer", "Bearer ", "Bearer two tokens", "Bearer one,two"],
     ids=["bare", "empty", "two", "comma"],
 )
-def test_credentials_that_are_not_put_as_they_should_be_are_a_bad_request(
+def test_credentials_that_are_not_put_as_they_should_be_are_a_401_that_says_so(
     client: TestClient, value: str
 ) -> None:
     response = client.get("/whoami", headers={"Authorization": value})
-    assert response.status_code == 400
+    assert response.status_code == 401
     assert response.headers["WWW-Authenticate"].startswith('Bearer error="invalid_request"')
 
 
-def test_two_authorization_headers_are_a_bad_request(client: TestClient, issuer: Issuer) -> None:
+def test_two_authorization_headers_are_refused(client: TestClient, issuer: Issuer) -> None:
     headers = [("Authorization", f"Bearer {issuer.token()}"), ("Authorization", "Bearer x")]
     response = client.get("/whoami", headers=headers)
-    assert response.status_code == 400
+    assert response.status_code == 401
 
 
 def test_the_scheme_may_be_written_in_any_case(client: TestClient, issuer: Issuer) -> None:
