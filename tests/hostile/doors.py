@@ -1,20 +1,31 @@
 """The doors that hostile input is put through, each made to answer in one form.
 
-To put another framework through all tables of this folder, write a function that takes a `ResourceServer` and
-header fields and returns an `Answer`, and add it to `DOORS`.
+To put another one through all tables of this folder, write a function that returns its `Ask`, with the issuer
+of `minting` as the one that is trusted, and add it to `DOORS`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bearerguard import AccessToken, AuthError, ResourceServer
-from bearerguard.asgi import App
-from bearerguard.starlette import AuthenticateMiddleware
+import flask
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.authentication import SimpleUser, requires
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from bearerguard import AccessToken, AuthError, asgi, fastapi, starlette, wsgi
+from bearerguard import flask as flask_door
+from tests.hostile import minting
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -31,9 +42,11 @@ class Answer:
     @property
     def text(self) -> str:
         """All that was sent, to be searched."""
-        return "\n".join(
-            part.decode("latin-1") for part in (*(b": ".join(one) for one in self.fields), self.body)
-        )
+        lines = [b": ".join(one) for one in self.fields]
+        return b"\n".join([*lines, self.body]).decode("latin-1")
+
+
+Ask = Callable[[Fields], Answer]
 
 
 @dataclass(frozen=True)
@@ -42,72 +55,196 @@ class Door:
 
     Attributes:
         name: what tests call it.
-        ask: puts a request with these header fields to a server.
+        open: builds it; its result is asked with the header fields of a request.
         without_credentials: the status of its answer where there are none.
+        badly_put: the status of its answer where they are not put as RFC 6750 says.
+        is_optional: whether a request without credentials goes on to the application, which then refuses it.
         has_challenges: whether its refusals have header fields at all.
         differs: the reason that this door gives in place of the one in a table, by the row's name.
     """
 
     name: str
-    ask: Callable[[ResourceServer, Fields], Answer]
+    open: Callable[[], Ask]
     without_credentials: int = 401
+    badly_put: int = 400
+    is_optional: bool = False
     has_challenges: bool = True
     differs: Mapping[str, str] = field(default_factory=dict)
 
-
-def refused(error: AuthError) -> Answer:
-    """An error as the answer that it describes."""
-    fields = [(name.lower().encode(), value.encode("ascii")) for name, value in error.headers()]
-    challenges = tuple(value for name, value in fields if name == b"www-authenticate")
-    return Answer(error.status, challenges, fields, error.description.encode())
+    def ask(self, fields: Fields) -> Answer:
+        """The answer to a request with these header fields."""
+        return opened(self.open)(fields)
 
 
-def accepted(token: AccessToken) -> Answer:
-    """What the application would say."""
-    return Answer(200, body=json.dumps(dict(token.claims), default=str).encode())
+@functools.cache
+def opened(build: Callable[[], Ask]) -> Ask:
+    return build()
 
 
-def authenticate(server: ResourceServer, fields: Fields) -> Answer:
-    try:
-        return accepted(server.authenticate(fields))
-    except AuthError as error:
-        return refused(error)
+# -- no framework ----------------------------------------------------------------------------------------
 
 
-def aauthenticate(server: ResourceServer, fields: Fields) -> Answer:
-    try:
-        return accepted(asyncio.run(server.aauthenticate(fields)))
-    except AuthError as error:
-        return refused(error)
+def authenticate() -> Ask:
+    server = minting.server()
+    return lambda fields: outcome(lambda: server.authenticate(fields))
 
 
-def middleware(server: ResourceServer, fields: Fields) -> Answer:
-    return asyncio.run(over_http(AuthenticateMiddleware(application, server=server), fields))
+def aauthenticate() -> Ask:
+    server = minting.fetching_server()
+    return lambda fields: outcome(lambda: run(server.aauthenticate(fields)))
 
 
-def websocket(server: ResourceServer, fields: Fields) -> Answer:
-    return asyncio.run(over_websocket(AuthenticateMiddleware(application, server=server), fields))
+def asgi_guard() -> Ask:
+    app = asgi.Guard(minting.server()).protect(application)
+    return lambda fields: run(over_http(app, fields))
 
+
+def wsgi_guard() -> Ask:
+    app = wsgi.Guard(minting.server()).protect(wsgi_application)
+    return lambda fields: over_wsgi(app, fields)
+
+
+# -- Starlette and FastAPI -------------------------------------------------------------------------------
+
+
+def middleware() -> Ask:
+    app = starlette.AuthenticateMiddleware(application, server=minting.server())
+    return lambda fields: run(over_http(app, fields))
+
+
+def websocket() -> Ask:
+    app = starlette.AuthenticateMiddleware(application, server=minting.server())
+    return lambda fields: run(over_websocket(app, fields))
+
+
+def backend() -> Ask:
+    backend = starlette.OAuth2IdTokenBackend(
+        minting.issuer.jwks_uri,
+        create_user=lambda token, token_body: SimpleUser("someone"),
+        scopes=lambda token, token_body: [],
+        issuer=minting.ISSUER,
+        audience=minting.AUDIENCE,
+        clock=minting.issuer.clock,
+        transport=minting.issuer.transport,
+    )
+    authentication = Middleware(AuthenticationMiddleware, backend=backend, on_error=starlette.on_error)
+
+    @requires("someone-who-is-logged-in")
+    async def closed(request: Any) -> JSONResponse:
+        raise AssertionError("Starlette let it through")
+
+    async def endpoint(request: Any) -> Any:
+        return JSONResponse({}) if request.user.is_authenticated else await closed(request)
+
+    app = Starlette(routes=[Route("/", endpoint)], middleware=[authentication])
+    return lambda fields: run(over_http(app, fields))
+
+
+def starlette_guard() -> Ask:
+    guard = starlette.Guard(minting.server())
+
+    @guard.requires()
+    async def endpoint(request: Any) -> JSONResponse:
+        return JSONResponse(dict(guard.token(request).claims))
+
+    app = Starlette(routes=[Route("/", endpoint)])
+    return lambda fields: run(over_http(app, fields))
+
+
+def fastapi_guard() -> Ask:
+    guard = fastapi.Guard(minting.server())
+    app = guard.install(FastAPI())
+    app.get("/", dependencies=[guard.requires()])(view)
+    return lambda fields: run(over_http(app, fields))
+
+
+# -- Flask -----------------------------------------------------------------------------------------------
+
+
+def flask_decorator() -> Ask:
+    authenticated = flask_door.requires_authentication(
+        minting.issuer.jwks_uri,
+        issuer=minting.ISSUER,
+        audience=minting.AUDIENCE,
+        clock=minting.issuer.clock,
+        transport=minting.issuer.transport,
+    )
+    return flask_app(authenticated(view))
+
+
+def view() -> dict[str, Any]:
+    """Answers whoever gets as far as here, in FastAPI and Flask."""
+    return {}
+
+
+def flask_app(view: Callable[[], Any]) -> Ask:
+    app = flask.Flask("hostile")
+    app.testing = True
+    app.add_url_rule("/", "view", view)
+    return lambda fields: over_wsgi(app.wsgi_app, fields)
+
+
+# A WSGI server joins fields of one name by commas, so that nobody behind it can tell that there were two.
+JOINED = {
+    "twice the same": "malformed_header",
+    "sound, then bad": "malformed_header",
+    "bad, then sound": "malformed_header",
+    "sound, then empty": "malformed_header",
+    "empty, then sound": "other_scheme",
+    "basic, then sound": "other_scheme",
+    "a thousand times": "too_large",
+}
 
 DOORS = (
     Door("authenticate", authenticate),
     Door("aauthenticate", aauthenticate),
+    Door("asgi guard", asgi_guard),
+    Door("wsgi guard", wsgi_guard, differs=JOINED),
     Door("middleware", middleware, without_credentials=400),
     Door("websocket", websocket, has_challenges=False),
+    Door("backend", backend, without_credentials=403, badly_put=401, is_optional=True),
+    Door("starlette guard", starlette_guard),
+    Door("fastapi guard", fastapi_guard),
+    Door("flask decorator", flask_decorator, badly_put=401, differs=JOINED),
 )
 
 
-# -- ASGI, by hand: what a server would send, and what it would make of the messages ---------------------
+# -- what servers do, by hand ----------------------------------------------------------------------------
+
+_runner = asyncio.Runner()
+atexit.register(_runner.close)
+run = _runner.run
+
+
+def outcome(verify: Callable[[], AccessToken]) -> Answer:
+    """A verdict as the answer that it describes."""
+    try:
+        return Answer(200, body=json.dumps(dict(verify().claims), default=str).encode())
+    except AuthError as error:
+        fields = [(name.lower().encode(), value.encode("ascii")) for name, value in error.headers()]
+        return answer(error.status, fields, error.description.encode())
+
+
+def answer(status: int, fields: Fields, body: bytes) -> Answer:
+    assert all(name == name.lower() and not {*value} & {0, 10, 13} for name, value in fields)
+    challenges = tuple(value for name, value in fields if name == b"www-authenticate")
+    return Answer(status, challenges, fields, body)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Answers whoever gets as far as here."""
-    body = json.dumps(scope["oauth2-claims"], default=str).encode()
+    assert isinstance(scope["bearerguard.token"], AccessToken)
     if scope["type"] == "websocket":
         await send({"type": "websocket.accept"})
         return
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+def wsgi_application(environ: Any, start_response: Any) -> Iterable[bytes]:
+    assert isinstance(environ["bearerguard.token"], AccessToken)
+    start_response("200 OK", [])
+    return [b"{}"]
 
 
 def http_scope(fields: Fields, path: str = "/", **changes: Any) -> dict[str, Any]:
@@ -129,19 +266,16 @@ def http_scope(fields: Fields, path: str = "/", **changes: Any) -> dict[str, Any
     }
 
 
-async def over_http(app: App, fields: Fields, path: str = "/", **changes: Any) -> Answer:
+async def over_http(app: asgi.App, fields: Fields, path: str = "/", **changes: Any) -> Answer:
     """The answer of an ASGI application to one request; fails where its messages are out of order."""
-    sent = await messages(app, http_scope(fields, path, **changes))
-    start, *rest = sent
+    start, *rest = await messages(app, http_scope(fields, path, **changes))
     assert start["type"] == "http.response.start"
-    assert [message["type"] for message in rest] == ["http.response.body"]
+    assert {message["type"] for message in rest} == {"http.response.body"}
     headers = [(bytes(name), bytes(value)) for name, value in start["headers"]]
-    assert all(name == name.lower() and b"\n" not in value for name, value in headers)
-    challenges = tuple(value for name, value in headers if name == b"www-authenticate")
-    return Answer(start["status"], challenges, headers, rest[0]["body"])
+    return answer(start["status"], headers, b"".join(message.get("body", b"") for message in rest))
 
 
-async def over_websocket(app: App, fields: Fields) -> Answer:
+async def over_websocket(app: asgi.App, fields: Fields) -> Answer:
     """The same for the opening of a WebSocket: 200 where it is accepted, else 403, as servers make of it."""
     scope = {**http_scope(fields), "type": "websocket", "scheme": "ws", "subprotocols": []}
     del scope["method"]
@@ -155,7 +289,7 @@ async def over_websocket(app: App, fields: Fields) -> Answer:
     return Answer(403, body=reason)
 
 
-async def messages(app: App, scope: dict[str, Any]) -> list[Any]:
+async def messages(app: asgi.App, scope: dict[str, Any]) -> list[Any]:
     """What an ASGI application sends."""
     sent: list[Any] = []
 
@@ -169,3 +303,26 @@ async def messages(app: App, scope: dict[str, Any]) -> list[Any]:
 
     await app(scope, receive, send)
     return sent
+
+
+def over_wsgi(app: Callable[..., Iterable[bytes]], fields: Fields, path: str = "/") -> Answer:
+    """The answer of a WSGI application to one request (PEP 3333)."""
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "api.test",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+    }
+    for name, value in fields:
+        key = f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}"
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+    body = b"".join(app(environ, lambda *arguments: started.append(arguments)))
+    [(status, headers)] = started
+    return answer(int(status[:3]), [(n.lower().encode(), v.encode("latin-1")) for n, v in headers], body)

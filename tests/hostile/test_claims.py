@@ -9,9 +9,8 @@ import pytest
 from bearerguard import ID_TOKEN, RFC9068, InvalidToken, ResourceServer
 from bearerguard.testing import Clock
 from tests.hostile import minting
-from tests.hostile.doors import Door
 from tests.hostile.minting import ABSENT, AUDIENCE, ISSUER, NOW
-from tests.hostile.oracle import Row, as_text, check, check_text, through_every_door, token_row
+from tests.hostile.oracle import Row, check_everywhere, table, token_row
 
 LEEWAY = 10
 
@@ -125,23 +124,9 @@ OTHERS = [
 ROWS = [*ISSUERS, *AUDIENCES, *EXPIRIES, *BEGINNINGS, *OTHERS]
 
 
-@pytest.fixture(scope="module")
-def server() -> ResourceServer:
-    return minting.server()
-
-
-@through_every_door(ROWS)
-def test_a_claim_gets_one_decision(
-    door: Door, case: Row, server: ResourceServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    check(door, server, case, caplog)
-
-
-@as_text(ROWS)
-def test_a_claim_gets_one_decision_as_text_too(
-    case: Row, server: ResourceServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    check_text(server, case, caplog)
+@table(ROWS)
+def test_a_claim_gets_one_decision(case: Row, caplog: pytest.LogCaptureFixture) -> None:
+    check_everywhere(case, caplog)
 
 
 # -- what a profile asks for beyond ------------------------------------------------------------------------

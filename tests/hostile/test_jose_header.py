@@ -10,8 +10,7 @@ import pytest
 
 from bearerguard import AuthError, InvalidToken, ResourceServer
 from tests.hostile import minting
-from tests.hostile.doors import Door
-from tests.hostile.oracle import Row, as_text, check, check_text, through_every_door, token_row
+from tests.hostile.oracle import Row, check_everywhere, check_text, table, token_row
 
 KEY = minting.key_for("ES256")
 OTHER = minting.key_for("ES256", minting.attacker)
@@ -178,26 +177,12 @@ KEYS_CARRIED = [
 ROWS = [*SHAPES, *ALGORITHMS, *CRITICAL, *TYPES, *KIDS, *KEYS_CARRIED]
 
 
-@pytest.fixture(scope="module")
-def server() -> ResourceServer:
-    return minting.server()
+@table(ROWS)
+def test_a_header_gets_one_decision(case: Row, caplog: pytest.LogCaptureFixture) -> None:
+    check_everywhere(case, caplog)
 
 
-@through_every_door(ROWS)
-def test_a_header_gets_one_decision(
-    door: Door, case: Row, server: ResourceServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    check(door, server, case, caplog)
-
-
-@as_text(ROWS)
-def test_a_header_gets_one_decision_as_text_too(
-    case: Row, server: ResourceServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    check_text(server, case, caplog)
-
-
-@as_text(ROWS)
+@table(ROWS)
 def test_a_header_gets_the_same_decision_where_keys_are_fetched(
     case: Row, fetching_server: ResourceServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,7 +17,7 @@ from bearerguard import ConfigurationError, InvalidToken, Provider, ResourceServ
 from bearerguard.testing import SigningKey, signing_key
 from tests.hostile import minting
 from tests.hostile.minting import b64
-from tests.hostile.oracle import Row, as_text, check_text, token_row
+from tests.hostile.oracle import Row, check_text, table, token_row
 
 ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 SYMMETRIC = ["HS256", "HS384", "HS512"]
@@ -108,7 +108,7 @@ CONFUSIONS = list(confusions())
 SECRET = signing_key("oct")
 
 
-@as_text(CONFUSIONS)
+@table(CONFUSIONS)
 def test_a_public_key_is_never_a_secret(
     case: Row, server: ResourceServer, caplog: pytest.LogCaptureFixture
 ) -> None:

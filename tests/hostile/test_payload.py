@@ -6,10 +6,8 @@ import json
 
 import pytest
 
-from bearerguard import ResourceServer
 from tests.hostile import minting
-from tests.hostile.doors import Door
-from tests.hostile.oracle import Row, as_text, check, check_text, through_every_door, token_row
+from tests.hostile.oracle import Row, check_everywhere, check_text, table, token_row
 
 SOUND = json.dumps(minting.CLAIMS).encode()
 
@@ -118,23 +116,9 @@ ROWS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server() -> ResourceServer:
-    return minting.server()
-
-
-@through_every_door(ROWS)
-def test_a_payload_gets_one_decision(
-    door: Door, case: Row, server: ResourceServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    check(door, server, case, caplog)
-
-
-@as_text(ROWS)
-def test_a_payload_gets_one_decision_as_text_too(
-    case: Row, server: ResourceServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    check_text(server, case, caplog)
+@table(ROWS)
+def test_a_payload_gets_one_decision(case: Row, caplog: pytest.LogCaptureFixture) -> None:
+    check_everywhere(case, caplog)
 
 
 @pytest.mark.parametrize("frames", [0, 300, 600, 800])
