@@ -50,7 +50,7 @@ class AccessToken:
     @property
     def issuer(self) -> str:
         """Who issued the token: `iss` (RFC 7519, section 4.1.1); empty only where any issuer is accepted."""
-        issuer: str = self._decoded().get("iss", "")
+        issuer: str = self._decoded().get("iss") or ""
         return issuer
 
     @property

@@ -32,3 +32,11 @@ def test_no_text_leaves_the_quoted_string(text: str) -> None:
     assert value[0] == value[-1] == '"'
     assert '"' not in inner
     assert "\\" not in inner
+
+
+def test_what_rfc6750_has_no_escapes_for_is_written_without_them() -> None:
+    parameters = [(name, '"a" \\b') for name in ("error", "error_description", "scope")]
+    assert format_challenge("Bearer", parameters) == (
+        "Bearer error=\"'a' /b\", error_description=\"'a' /b\", scope=\"'a' /b\""
+    )
+    assert format_challenge("Bearer", [("realm", 'the "shop"')]) == r'Bearer realm="the \"shop\""'

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pytest
+
+import bearerguard
+from bearerguard import (
+    AccessDenied,
+    AuthError,
+    ConfigurationError,
+    InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidRequest,
+    InvalidToken,
+    MissingCredentials,
+    ProviderUnavailable,
+    SecurityWarning,
+)
+
+REFUSALS: list[tuple[AuthError, int, str | None, str]] = [
+    (MissingCredentials("no_credentials", "The Authorization header is missing."), 401, None, "Bearer"),
+    (
+        InvalidRequest("malformed_header", "There is no token."),
+        400,
+        "invalid_request",
+        'Bearer error="invalid_request", error_description="There is no token."',
+    ),
+    (
+        InvalidToken("expired", "The token has expired."),
+        401,
+        "invalid_token",
+        'Bearer error="invalid_token", error_description="The token has expired."',
+    ),
+    (
+        InsufficientScope("scope", "The token lacks a scope.", ["orders:read", "orders:write"]),
+        403,
+        "insufficient_scope",
+        (
+            'Bearer error="insufficient_scope", error_description="The token lacks a scope.", '
+            'scope="orders:read orders:write"'
+        ),
+    ),
+    (
+        InsufficientScope("scope", "The token lacks a scope."),
+        403,
+        "insufficient_scope",
+        'Bearer error="insufficient_scope", error_description="The token lacks a scope."',
+    ),
+    (AccessDenied("denied", "The token's bearer may not do this."), 403, None, "Bearer"),
+    (
+        InsufficientUserAuthentication("login", "Log in again.", max_age=300.9, acr_values=["mfa", "pwd"]),
+        401,
+        "insufficient_user_authentication",
+        (
+            'Bearer error="insufficient_user_authentication", error_description="Log in again.", '
+            'acr_values="mfa pwd", max_age="300"'
+        ),
+    ),
+    (
+        InsufficientUserAuthentication("login", "Log in again."),
+        401,
+        "insufficient_user_authentication",
+        'Bearer error="insufficient_user_authentication", error_description="Log in again."',
+    ),
+    (
+        ProviderUnavailable("The keys cannot be fetched.", retry_after=12.2),
+        503,
+        "temporarily_unavailable",
+        "Bearer",
+    ),
+]
+each_refusal = pytest.mark.parametrize(
+    ("error", "status", "code", "challenge"),
+    REFUSALS,
+    ids=[f"{number}-{type(error).__name__}" for number, (error, *_) in enumerate(REFUSALS)],
+)
+
+
+@each_refusal
+def test_a_refusal_knows_its_status_its_code_and_its_challenge(
+    error: AuthError, status: int, code: str | None, challenge: str
+) -> None:
+    assert (error.status, error.code, error.challenge()) == (status, code, challenge)
+    assert ("WWW-Authenticate", challenge) in error.headers()
+    assert str(error) == error.description
+
+
+@each_refusal
+def test_a_challenge_may_name_a_realm_and_the_resources_metadata(
+    error: AuthError, status: int, code: str | None, challenge: str
+) -> None:
+    address = "https://api.example/.well-known/oauth-protected-resource"
+    full = error.challenge(realm="shop", resource_metadata=address)
+    assert full.startswith('Bearer realm="shop"')
+    assert full.endswith(f'resource_metadata="{address}"')
+    assert error.headers(realm="shop", resource_metadata=address)[0] == ("WWW-Authenticate", full)
+
+
+def test_every_kind_of_refusal_is_in_the_table() -> None:
+    kinds = {
+        value
+        for value in vars(bearerguard).values()
+        if isinstance(value, type) and issubclass(value, AuthError) and value is not AuthError
+    }
+    assert {type(error) for error, *_ in REFUSALS} == kinds
+
+
+def test_without_credentials_no_error_is_named() -> None:
+    """RFC 6750, section 3.1."""
+    assert "error" not in MissingCredentials("no_credentials", "There is none.").challenge()
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "header"), [(0.0, "1"), (-5.0, "1"), (0.2, "1"), (1.0, "1"), (29.01, "30")]
+)
+def test_retry_after_is_a_whole_number_of_seconds_and_never_zero(retry_after: float, header: str) -> None:
+    error = ProviderUnavailable("The keys cannot be fetched.", retry_after=retry_after)
+    assert ("Retry-After", header) in error.headers()
+    assert error.reason == "provider_unavailable"
+
+
+def test_a_challenge_carries_no_text_that_could_end_the_header() -> None:
+    error = InvalidToken("malformed", 'a"\r\nSet-Cookie: b=c\\')
+    assert error.challenge() == 'Bearer error="invalid_token", error_description="a\'??Set-Cookie: b=c/"'
+
+
+def test_who_refused_is_kept_for_the_log_and_out_of_the_answer() -> None:
+    error = InvalidToken("expired", "The token has expired.")
+    assert (error.provider, error.kid) == (None, None)
+    error.provider, error.kid = "login", "k1"
+    answer = f"{error} {error.headers()}"
+    assert "login" not in answer
+    assert "k1" not in answer
+
+
+def test_configuration_errors_are_value_errors_and_no_refusals() -> None:
+    assert issubclass(ConfigurationError, ValueError)
+    assert not issubclass(ConfigurationError, AuthError)
+    assert issubclass(SecurityWarning, UserWarning)

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import anyio
+import pytest
+
+from bearerguard import (
+    AccessToken,
+    ConfigurationError,
+    InvalidToken,
+    MissingCredentials,
+    Provider,
+    ProviderUnavailable,
+    ResourceServer,
+)
+from bearerguard.testing import Clock, Issuer
+
+COLOURS = ["sync", "asyncio", "trio"]
+each_colour = pytest.mark.parametrize("colour", COLOURS)
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer(algorithm="ES256", clock=Clock(1_700_000_000))
+
+
+def given(issuer: Issuer, **options: Any) -> Provider:
+    return issuer.provider(**{"keys": issuer.jwks(), **options})
+
+
+def verify(server: ResourceServer, token: str, colour: str = "sync") -> AccessToken:
+    return server.verify(token) if colour == "sync" else anyio.run(server.averify, token, backend=colour)
+
+
+def authenticate(server: ResourceServer, *headers: tuple[bytes, bytes], colour: str = "sync") -> AccessToken:
+    if colour == "sync":
+        return server.authenticate(headers)
+    return anyio.run(server.aauthenticate, headers, backend=colour)
+
+
+def warm_up(server: ResourceServer, colour: str) -> None:
+    if colour == "sync":
+        server.warm_up_sync()
+    else:
+        anyio.run(server.warm_up, backend=colour)
+
+
+# -- how it is built
+
+
+def test_it_needs_a_provider() -> None:
+    with pytest.raises(ConfigurationError, match=r"ResourceServer\(Provider\(\.\.\.\)\)"):
+        ResourceServer()
+
+
+def test_what_is_no_provider_is_shown_how_to_write_one(issuer: Issuer) -> None:
+    not_a_provider: Any = {"issuer": issuer.url}
+    with pytest.raises(ConfigurationError, match=r"no Provider: write Provider\(issuer, audience=\.\.\.\)"):
+        ResourceServer(not_a_provider)
+
+
+def test_two_providers_of_one_name_are_told_to_take_another(issuer: Issuer) -> None:
+    with pytest.raises(ConfigurationError, match=r"'https://issuer\.test'.*name="):
+        ResourceServer(given(issuer), given(issuer))
+    ResourceServer(given(issuer), given(issuer, name="second"))
+
+
+def test_its_providers_can_be_looked_at(issuer: Issuer) -> None:
+    provider = given(issuer)
+    assert ResourceServer(provider).providers == (provider,)
+
+
+# -- tokens and requests
+
+
+@each_colour
+def test_a_sound_token_is_verified(issuer: Issuer, colour: str) -> None:
+    assert (
+        verify(ResourceServer(given(issuer), clock=issuer.clock), issuer.token(), colour).subject == "user-1"
+    )
+
+
+@each_colour
+@pytest.mark.parametrize("keys", ["discovered", "url", "sync function", "async function"])
+def test_keys_are_fetched_for_the_first_token_and_not_for_the_next(
+    issuer: Issuer, keys: str, colour: str
+) -> None:
+    calls: list[str] = []
+
+    def function() -> dict[str, Any]:
+        calls.append(keys)
+        return issuer.jwks()
+
+    async def coroutine() -> dict[str, Any]:
+        return function()
+
+    sources = {
+        "discovered": None,
+        "url": issuer.jwks_uri,
+        "sync function": function,
+        "async function": coroutine,
+    }
+    server = issuer.resource_server(keys=sources[keys])
+    for _ in range(2):
+        assert verify(server, issuer.token(), colour).subject == "user-1"
+    paths = {"discovered": ["/.well-known/openid-configuration", "/jwks"], "url": ["/jwks"]}
+    assert [request.path for request in issuer.requests] == paths.get(keys, [])
+    assert len(calls) == (1 if "function" in keys else 0)
+
+
+@each_colour
+def test_a_first_outage_is_a_503_and_the_request_after_the_cooldown_passes(
+    issuer: Issuer, colour: str
+) -> None:
+    server = issuer.resource_server()
+    with issuer.outage():
+        with pytest.raises(ProviderUnavailable) as refused:
+            verify(server, issuer.token(), colour)
+        assert 0 < refused.value.retry_after <= 30
+    with pytest.raises(ProviderUnavailable):
+        verify(server, issuer.token(), colour)
+    issuer.clock.advance(30)
+    verify(server, issuer.token(), colour)
+
+
+@pytest.mark.parametrize(
+    ("material", "kind"), [(None, "not_a_key_set"), ({"keys": []}, "empty"), ("{", "not_a_key_set")], ids=str
+)
+def test_a_function_that_brings_no_keys_is_a_provider_in_trouble(
+    issuer: Issuer, material: Any, kind: str
+) -> None:
+    server = issuer.resource_server(keys=lambda: material)
+    with pytest.raises(ProviderUnavailable):
+        server.verify(issuer.token())
+    assert server.health()[issuer.url]["last_failure"]["reason"] == kind
+
+
+def test_a_function_that_raises_is_a_provider_in_trouble(issuer: Issuer) -> None:
+    def vault() -> None:
+        raise ConnectionError("vault is sealed")
+
+    server = issuer.resource_server(keys=vault)
+    with pytest.raises(ProviderUnavailable):
+        server.verify(issuer.token())
+    failure = server.health()[issuer.url]["last_failure"]
+    assert failure["reason"] == "function"
+    assert "vault is sealed" in failure["message"]
+
+
+def test_a_defect_of_a_transport_leaves_no_request_hanging(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = issuer.resource_server(http_options={"transport": object()})
+    with pytest.raises(ProviderUnavailable):
+        server.verify(issuer.token())
+    assert server.health()[issuer.url]["last_failure"]["reason"] == "unexpected"
+    assert "AttributeError" in caplog.text
+
+
+def test_with_keys_given_nothing_ever_touches_the_network(issuer: Issuer) -> None:
+    server = ResourceServer(given(issuer), clock=issuer.clock)
+    server.warm_up_sync()
+    server.verify(issuer.token())
+    for token in (issuer.with_header(kid="unknown"), issuer.forged(), issuer.expired()):
+        with pytest.raises(InvalidToken):
+            server.verify(token)
+    issuer.clock.advance(10 * 365 * 86_400)
+    server.verify(issuer.token())
+    assert issuer.requests == ()
+
+
+@each_colour
+def test_a_request_is_authenticated_by_its_authorization_header(issuer: Issuer, colour: str) -> None:
+    server = ResourceServer(given(issuer), clock=issuer.clock)
+    header = (b"authorization", f"Bearer {issuer.token()}".encode())
+    assert authenticate(server, (b"host", b"api.test"), header, colour=colour).subject == "user-1"
+    with pytest.raises(MissingCredentials):
+        authenticate(server, (b"host", b"api.test"), colour=colour)
+    with pytest.raises(InvalidToken):
+        authenticate(server, (b"authorization", b"Bearer opaque"), colour=colour)
+
+
+def test_claims_and_keys_are_judged_by_the_same_clock(issuer: Issuer) -> None:
+    server = issuer.resource_server(key_set_lifetime=60)
+    server.warm_up_sync()
+    token = issuer.token(expires_in=50)
+    server.verify(token)
+    issuer.clock.advance(61)
+    assert server.health()[issuer.url]["state"] == "stale"
+    with pytest.raises(InvalidToken) as refused:
+        server.verify(token)
+    assert refused.value.reason == "expired"
+
+
+# -- operators
+
+
+def test_a_refusal_is_logged_with_its_reason_and_nothing_unverified_but_the_key_id(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bearerguard")
+    server = ResourceServer(given(issuer, name="login"), clock=issuer.clock)
+    for token in (issuer.expired(sub="mallory"), issuer.with_header(kid="k\r\n" + "x" * 400)):
+        with pytest.raises(InvalidToken):
+            server.verify(token)
+    with pytest.raises(MissingCredentials):
+        server.authenticate([])
+    own, strange, missing = (record for record in caplog.records if record.name == "bearerguard")
+    assert own.getMessage() == f"refused: reason=expired provider=login kid='{issuer.signing_key.kid}'"
+    assert vars(own)["reason"] == "expired"
+    assert strange.getMessage() == f"refused: reason=unknown_key provider=login kid='k\\r\\n{'x' * 61}'"
+    assert missing.getMessage() == "refused: reason=no_credentials provider=None kid=None"
+    assert "mallory" not in caplog.text
+
+
+def test_a_refusal_costs_no_log_record_where_nobody_reads_it(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "bearerguard")
+    with pytest.raises(InvalidToken):
+        ResourceServer(given(issuer)).verify("opaque")
+    assert caplog.records == []
+
+
+@each_colour
+def test_warming_up_asks_for_what_is_missing_and_no_more(issuer: Issuer, colour: str) -> None:
+    server = ResourceServer(issuer.provider(), given(Issuer("https://other.test")), clock=issuer.clock)
+    warm_up(server, colour)
+    warm_up(server, colour)
+    assert issuer.count("/jwks") == 1
+    issuer.clock.advance(600 + 3600)
+    warm_up(server, colour)
+    assert issuer.count("/jwks") == 2
+
+
+@each_colour
+def test_warming_up_says_which_provider_failed_and_why(issuer: Issuer, colour: str) -> None:
+    other = Issuer("https://other.test", algorithm="ES256", clock=issuer.clock)
+    server = ResourceServer(issuer.provider(name="up"), other.provider(name="down"), clock=issuer.clock)
+    with other.outage(500), pytest.raises(ProviderUnavailable, match=r"down: .*HTTP 500") as refused:
+        warm_up(server, colour)
+    assert "up:" not in str(refused.value)
+    assert 0 < refused.value.retry_after <= 30
+    server.verify(issuer.token())
+
+
+def test_health_and_exports_tell_of_every_provider_by_name(issuer: Issuer) -> None:
+    server = ResourceServer(
+        issuer.provider(name="fetched"), given(Issuer("https://other.test"), name="given"), clock=issuer.clock
+    )
+    assert server.export_keys() == {"version": 1, "providers": {}}
+    server.warm_up_sync()
+    health = json.loads(json.dumps(server.health()))
+    assert {name: entry["state"] for name, entry in health.items()} == {"fetched": "fresh", "given": "fixed"}
+    exported = json.loads(json.dumps(server.export_keys()))
+    assert set(exported["providers"]) == {"fetched"}
+
+
+def test_exported_keys_serve_the_next_process_without_a_fetch(issuer: Issuer) -> None:
+    first = issuer.resource_server()
+    first.warm_up_sync()
+    exported = json.loads(json.dumps(first.export_keys()))
+    asked = len(issuer.requests)
+    second = ResourceServer(
+        issuer.provider(pinned_thumbprints=None), clock=issuer.clock.__call__, keys=exported
+    )
+    second.verify(issuer.token())
+    assert len(issuer.requests) == asked
+
+
+def test_exported_keys_of_a_provider_that_is_gone_are_told_and_left(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = ResourceServer(issuer.provider(name="gone"), clock=issuer.clock)
+    first.warm_up_sync()
+    ResourceServer(given(issuer, name="login"), clock=issuer.clock, keys=first.export_keys())
+    ResourceServer(given(issuer, name="gone"), clock=issuer.clock, keys=first.export_keys())
+    assert caplog.text.count("'gone' were not taken over") == 2

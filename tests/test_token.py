@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+from typing import Any
+
+import anyio
+import pytest
+
+from bearerguard import AccessToken, InvalidToken, Provider, ResourceServer
+from bearerguard.testing import Clock, Issuer
+
+NOW = 1_700_000_000
+ISSUER = Issuer(algorithm="ES256", clock=Clock(NOW))
+SERVER = ResourceServer(
+    Provider(ISSUER.url, audience=ISSUER.audience, keys=ISSUER.jwks(), name="login"), clock=ISSUER.clock
+)
+
+
+def verified(server: ResourceServer = SERVER, **claims: Any) -> AccessToken:
+    return server.verify(ISSUER.token(**claims))
+
+
+# -- what it says
+
+
+def test_the_registered_claims_have_names_of_their_own() -> None:
+    text = ISSUER.token("ada", "orders:read", jti="t1")
+    token = SERVER.verify(text)
+    assert token.issuer == ISSUER.url
+    assert token.subject == "ada"
+    assert token.client_id == "test-client"
+    assert token.expires_at == NOW + 3600
+    assert token.issued_at == NOW
+    assert token.verified_at == NOW
+    assert token.provider is SERVER.providers[0]
+    assert token.provider.name == "login"
+    assert token.raw == text
+    assert token.claims["jti"] == "t1"
+
+
+def test_what_a_token_does_not_say_is_none_or_empty() -> None:
+    token = SERVER.verify(ISSUER.sign({"iss": ISSUER.url, "aud": ISSUER.audience, "exp": NOW + 60}))
+    assert (token.subject, token.client_id, token.issued_at) == (None, None, None)
+    assert token.scopes == token.roles == token.permissions == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("claims", "client_id"),
+    [
+        ({"client_id": "a", "azp": "b", "appid": "c"}, "a"),
+        ({"client_id": None, "azp": "b", "appid": "c"}, "b"),
+        ({"client_id": None, "appid": "c"}, "c"),
+        ({"client_id": 5, "azp": ["b"], "appid": "c"}, "c"),
+        ({"client_id": None, "azp": 5}, None),
+    ],
+    ids=str,
+)
+def test_the_client_is_named_by_client_id_azp_or_appid(claims: dict[str, Any], client_id: str | None) -> None:
+    assert verified(**claims).client_id == client_id
+
+
+@pytest.mark.parametrize(
+    ("claims", "scopes"),
+    [
+        ({"scope": "a b"}, {"a", "b"}),
+        ({"scope": "  a   b "}, {"a", "b"}),
+        ({"scope": ""}, set()),
+        ({"scope": "a\tb\u00a0c"}, {"a\tb\u00a0c"}),
+        ({"scp": "a b"}, {"a", "b"}),
+        ({"scp": ["a", "b"]}, {"a", "b"}),
+        ({"scope": "a", "scp": ["b"]}, {"a", "b"}),
+        ({"scp": ["a", 5, None]}, {"a"}),
+        ({"scp": 5}, set()),
+        ({"scp": {"a": 1}}, set()),
+    ],
+    ids=str,
+)
+def test_scopes_are_read_from_scope_and_scp_as_strings_and_lists(
+    claims: dict[str, Any], scopes: set[str]
+) -> None:
+    assert verified(**claims).scopes == scopes
+
+
+def test_scope_as_a_list_counts_too() -> None:
+    claims = {"iss": ISSUER.url, "aud": ISSUER.audience, "exp": NOW + 60, "scope": ["a", "b"]}
+    assert SERVER.verify(ISSUER.sign(claims)).scopes == {"a", "b"}
+
+
+def test_the_provider_says_where_scopes_and_roles_are() -> None:
+    provider = Provider(
+        ISSUER.url,
+        audience=ISSUER.audience,
+        keys=ISSUER.jwks(),
+        scope_claim="authorization.scopes",
+        roles_claim=["resource_access", "my.api", "roles"],
+    )
+    token = verified(
+        ResourceServer(provider, clock=ISSUER.clock),
+        scope="not here",
+        authorization={"scopes": "a b"},
+        resource_access={"my.api": {"roles": ["editor"]}},
+        permissions=["orders:read"],
+    )
+    assert token.scopes == {"a", "b"}
+    assert token.roles == {"editor"}
+    assert token.permissions == {"orders:read"}
+
+
+def test_an_issuer_that_is_null_is_empty_where_any_is_accepted() -> None:
+    provider = Provider(
+        None, audience=ISSUER.audience, keys=ISSUER.jwks(), dangerously_accept_any_issuer=True
+    )
+    text = ISSUER.sign({"iss": None, "aud": ISSUER.audience, "exp": NOW + 60})
+    assert ResourceServer(provider, clock=ISSUER.clock).verify(text).issuer == ""
+
+
+# -- frozen
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "claims",
+        "issuer",
+        "subject",
+        "client_id",
+        "scopes",
+        "expires_at",
+        "issued_at",
+        "provider",
+        "raw",
+        "more",
+    ],
+)
+def test_nothing_of_it_can_be_set(name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(verified(), name, "other")
+
+
+def test_its_claims_can_only_be_read() -> None:
+    claims: Any = verified().claims
+    with pytest.raises(TypeError):
+        claims["sub"] = "other"
+    with pytest.raises(TypeError):
+        del claims["sub"]
+    with pytest.raises(AttributeError):
+        claims.clear()
+
+
+@pytest.mark.parametrize("colour", ["sync", "asyncio", "trio"])
+def test_what_one_request_does_to_nested_claims_no_other_sees(colour: str) -> None:
+    text = ISSUER.token(realm_access={"roles": ["reader"]}, groups=["staff"])
+    for _ in range(3):
+        token = SERVER.verify(text) if colour == "sync" else anyio.run(SERVER.averify, text, backend=colour)
+        assert token.claims["realm_access"] == {"roles": ["reader"]}
+        assert token.claims["groups"] == ["staff"]
+        token.claims["realm_access"]["roles"].append("admin")
+        token.claims["groups"].clear()
+
+
+def test_two_tokens_of_the_same_text_do_not_share_their_claims() -> None:
+    text = ISSUER.token(groups=["staff"])
+    tokens = [SERVER.verify(text) for _ in range(3)]
+    tokens[0].claims["groups"].append("admin")
+    assert [token.claims["groups"] for token in tokens[1:]] == [["staff"], ["staff"]]
+
+
+def test_tokens_are_equal_where_text_and_provider_are() -> None:
+    text = ISSUER.token()
+    assert SERVER.verify(text) == SERVER.verify(text)
+    assert hash(SERVER.verify(text)) == hash(SERVER.verify(text))
+    assert SERVER.verify(text) != SERVER.verify(ISSUER.token())
+    other = ResourceServer(
+        Provider(ISSUER.url, audience=ISSUER.audience, keys=ISSUER.jwks()), clock=ISSUER.clock
+    )
+    assert SERVER.verify(text) != other.verify(text)
+    assert SERVER.verify(text) != text
+
+
+@pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_verified_token_does_not_travel(take: Any) -> None:
+    with pytest.raises(TypeError, match="verify it there"):
+        take(verified())
+
+
+# -- a secret
+
+
+def test_neither_repr_nor_str_shows_the_text_or_the_claims() -> None:
+    token = verified(email="ada@issuer.test")
+    shown = f"{token!r} {token} {[token]} {token.__reduce_ex__!r}"
+    assert not any(part in shown for part in token.raw.split("."))
+    assert "ada@issuer.test" not in shown
+    assert repr(token) == "AccessToken(provider='login', subject='user-1')"
+
+
+def test_no_log_shows_the_text_of_any_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    texts = [
+        ISSUER.token(),
+        ISSUER.expired(),
+        ISSUER.forged(),
+        ISSUER.unsigned(),
+        ISSUER.for_another_audience(),
+    ]
+    texts += [ISSUER.with_header(kid="k" * 300), ISSUER.token(email="ada@issuer.test") + "AAAA"]
+    for text in texts:
+        try:
+            SERVER.verify(text)
+        except InvalidToken:
+            continue
+    assert len(caplog.records) == 6
+    logged = json.dumps(
+        [{**vars(record), "shown": record.getMessage()} for record in caplog.records], default=repr
+    )
+    for text in texts:
+        assert not any(part in logged for part in text.split(".") if part)
+    assert "ada@issuer.test" not in logged
+    assert "k" * 65 not in logged
