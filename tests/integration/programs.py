@@ -35,9 +35,9 @@ class Program:
             raise RuntimeError(f"{command} did not get ready:\n{log.read_text()}") from None
 
     def answer(self) -> Any:
-        """Read its next line. A program that says nothing for 20 seconds is killed: no JSON comes of it."""
+        """Read its next line. A program that says nothing for a minute is killed: no JSON comes of it."""
         assert self._process.stdout is not None
-        too_late = threading.Timer(20, self._process.kill)
+        too_late = threading.Timer(60, self._process.kill)
         too_late.start()
         line = self._process.stdout.readline()
         too_late.cancel()
@@ -82,7 +82,7 @@ class IdentityProvider:
 
     def token(self, resource: str, **headers: str) -> str:
         """Ask for an access token for a resource, by client credentials (RFC 6749 section 4.4, RFC 8707)."""
-        with httpx2.Client(trust_env=False) as http:
+        with httpx2.Client(trust_env=False, timeout=30) as http:
             metadata = http.get(f"{self.issuer}/.well-known/openid-configuration").raise_for_status().json()
             response = http.post(
                 metadata["token_endpoint"],
@@ -105,7 +105,7 @@ class API:
 
     def get(self, token: str | None) -> httpx2.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx2.get(f"http://{self.netloc}/whoami", headers=headers, trust_env=False)
+        return httpx2.get(f"http://{self.netloc}/whoami", headers=headers, trust_env=False, timeout=30)
 
     def advance_clock(self, seconds: float) -> None:
         """Let its clock run ahead; the provider's stays."""
