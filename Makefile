@@ -38,17 +38,20 @@ types: $(VENV)/.dev  ## mypy on everything, pyright on the source and on the pub
 bench: $(VENV)/pyvenv.cfg  ## what verifying costs, against the bare signature (PARTS="verify memory" ROUNDS=15 QUICK=1 DOCS=1)
 	@$(BIN)/python -m bench $(PARTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick) $(if $(DOCS),--docs)
 
+docs: $(VENV)-docs/.docs  ## the documentation, as a site in build/site
+	$(VENV)-docs/bin/zensical build --strict --clean
+
 format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-pins:  ## resolve requirements/*.in anew and write the pinned *.txt
-	for name in test dev bench bench-seeds; do \
-	  test $$name = dev || rm -rf $(VENV)-pins; \
-	  $(MAKE) $(VENV)-pins/pyvenv.cfg VENV=$(VENV)-pins && \
+pins:  ## resolve requirements/*.in anew and write the pinned *.txt of test, dev and docs
+	for name in test dev docs; do \
+	  rm -rf $(VENV)-pins && \
+	  $(MAKE) --no-print-directory $(VENV)-pins/pyvenv.cfg VENV=$(VENV)-pins && \
 	  $(VENV)-pins/bin/python -m pip install -qq -r requirements/$$name.in && \
 	  { echo "# Written by \`make pins\` from $$name.in."; \
-	    $(VENV)-pins/bin/python -m pip freeze --exclude-editable; } > requirements/$$name.txt || exit 1; \
+	    $(VENV)-pins/bin/python -m pip freeze | LC_ALL=C sort -f; } > requirements/$$name.txt || exit 1; \
 	done
 	rm -rf $(VENV)-pins
 
@@ -78,4 +81,10 @@ $(VENV)/.test: requirements/test.txt pyproject.toml | $(VENV)/pyvenv.cfg
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.test
 	@echo "$(VENV): installing requirements/dev.txt"
 	@$(PIP) install -qq -r requirements/dev.txt
+	@touch $@
+
+$(VENV)-docs/.docs: requirements/docs.txt
+	@$(MAKE) --no-print-directory $(VENV)-docs/pyvenv.cfg VENV=$(VENV)-docs
+	@echo "$(VENV)-docs: installing requirements/docs.txt"
+	@$(VENV)-docs/bin/python -m pip --disable-pip-version-check install -qq -r requirements/docs.txt
 	@touch $@
