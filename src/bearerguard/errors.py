@@ -97,7 +97,8 @@ class InvalidToken(AuthError):
 
     Reasons: `too_large`, `malformed`, `encrypted`, `algorithm`, `type`, `critical`, `issuer`, `unknown_key`,
     `signature`, `expired`, `not_yet_valid`, `audience`, `missing_claim`, `invalid_claim`,
-    `sender_constrained`.
+    `sender_constrained`; and `invalid_token` where `bearerguard.starlette.on_error` answers for another
+    backend.
     """
 
     code = "invalid_token"

@@ -1,0 +1,86 @@
+"""The reason codes: every one that the source uses is documented, and every one documented is used."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import bearerguard
+from bearerguard import AuthError, ProviderUnavailable, errors
+
+SOURCE = Path(bearerguard.__file__).parent
+PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
+
+ERRORS = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, AuthError)
+}
+
+
+def refusals() -> Iterator[tuple[str, ast.Call]]:
+    """Every place in the source where a refusal is made."""
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS:
+                yield f"{path.relative_to(SOURCE)}:{node.lineno}", node
+
+
+def reason_of(call: ast.Call) -> tuple[str, str]:
+    """The error and the reason that a call names, as the literals that they have to be."""
+    assert isinstance(call.func, ast.Name)
+    if call.func.id == ProviderUnavailable.__name__:
+        return call.func.id, ProviderUnavailable("", retry_after=1).reason
+    first = call.args[0]
+    assert isinstance(first, ast.Constant), "a reason is a literal, or it could not be found"
+    assert isinstance(first.value, str)
+    return call.func.id, first.value
+
+
+def documented() -> dict[str, str]:
+    """The table of reasons: the error of each."""
+    section = PAGE.read_text(encoding="utf-8").partition("\n## Reasons\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| [^|]+ \| [^|]+ \|$", section, re.MULTILINE)
+    assert len(dict(rows)) == len(rows) > 20
+    return dict(rows)
+
+
+def test_the_documentation_has_exactly_the_reasons_that_the_source_gives() -> None:
+    used = {reason: error for error, reason in (reason_of(call) for _, call in refusals())}
+    assert documented() == used
+
+
+def test_the_documentation_has_the_status_and_the_code_of_every_error() -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("\n## What a client sees\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (?:`(\w+)`|none) \|", section, re.MULTILINE)
+    shown = {name: (int(status), code or None) for status, name, code in rows}
+    real = {
+        name: (kind.status, _code_in_challenge(kind))
+        for name, kind in ERRORS.items()
+        if kind is not AuthError
+    }
+    assert shown == real
+
+
+def _code_in_challenge(kind: type[AuthError]) -> str | None:
+    error = kind("", retry_after=1) if kind is ProviderUnavailable else kind("", "")
+    found = re.search(r'error="(\w+)"', error.challenge())
+    return found[1] if found else None
+
+
+def test_the_docstring_of_an_error_lists_its_reasons() -> None:
+    for reason, error in documented().items():
+        text = ERRORS[error].__doc__ or ""
+        if "Reason" in text:
+            assert f"`{reason}`" in text, (error, reason)
+
+
+def test_no_description_is_made_of_anything_but_what_the_program_says_of_itself() -> None:
+    """A sentence for the client may name a claim that configuration named; never a value out of the token."""
+    allowed = {"name", "claim", "unsupported", "missing"}
+    for where, call in refusals():
+        for text in (node for node in ast.walk(call) if isinstance(node, ast.FormattedValue)):
+            names = {node.id for node in ast.walk(text.value) if isinstance(node, ast.Name)}
+            assert names <= allowed | {"reasons"}, f"{where} puts {names} into a sentence"
