@@ -1,8 +1,13 @@
-"""The fixtures, as a project that uses them sees them: each test here runs a pytest of its own."""
+"""The fixtures, as a project that uses them sees them: each test here runs a pytest of its own.
+
+In a process of its own, too: one in this process would leave modules imported twice.
+"""
 
 from __future__ import annotations
 
 import pytest
+
+import bearerguard.testing
 
 pytest_plugins = ["pytester"]
 
@@ -14,7 +19,7 @@ SERVER = """
     )
 """
 
-SEEDS_FIXTURES = """
+FIXTURES = """
     from app import server
     from bearerguard.testing import *
 
@@ -47,7 +52,7 @@ def test_the_issuer_is_a_fixture_wherever_the_library_is_installed(pytester: pyt
             assert len(set(kids)) == turn
         """
     )
-    pytester.runpytest("-W", "error").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
 
 
 def test_a_fixture_of_the_users_own_takes_its_place(pytester: pytest.Pytester) -> None:
@@ -66,13 +71,13 @@ def test_a_fixture_of_the_users_own_takes_its_place(pytester: pytest.Pytester) -
             assert issuer.clock() == 1_700_000_000
         """
     )
-    pytester.runpytest("-W", "error").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
 
 
 def test_a_star_import_brings_the_fixture_and_pytest(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(app=SERVER)
     pytester.makepyfile(
-        SEEDS_FIXTURES
+        FIXTURES
         + """
     def test_authentication(auth_mock):
         assert dict(server.verify("mocked_token").claims)["name"] == "ada@example.test"
@@ -83,12 +88,12 @@ def test_a_star_import_brings_the_fixture_and_pytest(pytester: pytest.Pytester) 
             server.verify("mocked_token")
     """
     )
-    pytester.runpytest("-W", "error").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
 
 
 def test_without_its_two_fixtures_pytest_says_which_is_missing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("from bearerguard.testing import *\n\ndef test_it(auth_mock):\n    pass\n")
-    result = pytester.runpytest()
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*fixture 'jwks_uri' not found*"])
 
@@ -96,13 +101,13 @@ def test_without_its_two_fixtures_pytest_says_which_is_missing(pytester: pytest.
 def test_another_key_url_fails_the_test_with_the_right_one(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(app=SERVER)
     pytester.makepyfile(
-        SEEDS_FIXTURES.replace("issuer.test/keys", "elsewhere.test/keys")
+        FIXTURES.replace("issuer.test/keys", "elsewhere.test/keys")
         + """
     def test_authentication(auth_mock):
         server.verify("mocked_token")
     """
     )
-    result = pytester.runpytest()
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*AssertionError: auth_mock stands in for https://elsewhere.test/keys*"])
 
@@ -122,3 +127,9 @@ def test_a_run_that_does_not_ask_makes_no_key_and_imports_no_http_client(
         """
     )
     pytester.runpytest_subprocess("-W", "error", "-p", "bearerguard.testing.plugin").assert_outcomes(passed=1)
+
+
+def test_the_kit_has_no_names_beyond_its_own() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'auth_mok'"):
+        _ = bearerguard.testing.auth_mok  # type: ignore[attr-defined]
+    assert {name for name in bearerguard.testing.__all__ if not hasattr(bearerguard.testing, name)} == set()

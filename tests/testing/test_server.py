@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx2
 import jwt
 import pytest
 
 from bearerguard.testing import Issuer
+from bearerguard.testing.http import Response
 from tests.testing.waiting import until
 
 
@@ -132,3 +134,16 @@ def test_a_port_that_is_taken_leaves_the_issuer_as_it_was(issuer: Issuer) -> Non
     assert issuer.url == "https://issuer.test"
     with issuer.serve():
         assert httpx2.get(issuer.jwks_uri).status_code == 200
+
+
+class Defective(Issuer):
+    """An issuer with a defect."""
+
+    def answer(self, *arguments: Any, **options: Any) -> Response | None:
+        raise ZeroDivisionError
+
+
+def test_a_defect_of_its_own_is_shown_and_not_taken_for_an_outage(capsys: pytest.CaptureFixture[str]) -> None:
+    with Defective().serve() as issuer, pytest.raises(httpx2.RemoteProtocolError):
+        httpx2.get(issuer.jwks_uri)
+    assert "ZeroDivisionError" in capsys.readouterr().err

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Issuer", "RecordedRequest", "SigningKey", "auth_mock", "pytest", "signing_key"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "pytest":
-        import pytest  # noqa: PLC0415
+if not TYPE_CHECKING:  # or a type checker would believe in any name
 
-        return pytest
-    if name == "auth_mock":
-        from bearerguard.testing.stand_in import auth_mock  # noqa: PLC0415
+    def __getattr__(name: str) -> Any:
+        if name == "pytest":
+            import pytest  # noqa: PLC0415
 
-        return auth_mock
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return pytest
+        if name == "auth_mock":
+            from bearerguard.testing.stand_in import auth_mock  # noqa: PLC0415
+
+            return auth_mock
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -100,7 +100,7 @@ def _verified(
     _require_pytest()
     clock = Clock(_moment_within(token_body))
     token = _minted(provider, token_body, clock, issuer)
-    keyed = dataclasses.replace(provider, keys=issuer.jwks(), http_options=None, pinned_thumbprints=None)
+    keyed = dataclasses.replace(provider, keys=issuer.jwks(), http_options={}, pinned_thumbprints=None)
     verify(ResourceServer(keyed, clock=clock), token)
     return AccessToken(bearer, provider, json.dumps(token_body).encode(), clock())
 
