@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -26,7 +26,7 @@ from bearerguard.profiles import JWT, Profile
 _logger = logging.getLogger("bearerguard")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class Provider:
     """A trusted issuer.
 
@@ -69,49 +69,75 @@ class Provider:
     """
 
     issuer: str | None
-    _: KW_ONLY
-    audience: str | Iterable[str] | None
-    keys: Any = None
-    algorithms: Collection[str] = ASYMMETRIC
-    leeway: float = DEFAULT_LEEWAY
-    profile: Profile = JWT
-    name: str = ""
-    audience_claim: str = "aud"
-    required_claims: Mapping[str, Any] | None = None
-    scope_claim: Path | None = None
-    roles_claim: Path = "roles"
-    http_options: Mapping[str, Any] | None = None
-    key_set_lifetime: float | None = None
-    pinned_thumbprints: Collection[str] | None = None
-    dangerously_allow_http: bool = False
-    dangerously_accept_any_issuer: bool = False
-    dangerously_accept_any_audience: bool = False
+    audience: str | tuple[str, ...] | None
+    keys: Any
+    algorithms: frozenset[str]
+    leeway: float
+    profile: Profile
+    name: str
+    audience_claim: str
+    required_claims: Mapping[str, Any]
+    scope_claim: Path | None
+    roles_claim: Path
+    http_options: Mapping[str, Any]
+    key_set_lifetime: float | None
+    pinned_thumbprints: frozenset[str] | None
+    dangerously_allow_http: bool
+    dangerously_accept_any_issuer: bool
+    dangerously_accept_any_audience: bool
 
     audiences: tuple[str, ...] = field(init=False)
     required_values: Mapping[str, tuple[Any, ...]] = field(init=False)
     key_set: KeySet | None = field(init=False)
     """The keys, where they were given as an object; None where they are fetched."""
 
-    def __post_init__(self) -> None:
-        self._set("name", self._checked_name())
+    def __init__(
+        self,
+        issuer: str | None,
+        *,
+        audience: str | Iterable[str] | None,
+        keys: Any = None,
+        algorithms: str | Iterable[str] = ASYMMETRIC,
+        leeway: float = DEFAULT_LEEWAY,
+        profile: Profile = JWT,
+        name: str | None = None,
+        audience_claim: str = "aud",
+        required_claims: Mapping[str, Any] | None = None,
+        scope_claim: Path | None = None,
+        roles_claim: Path = "roles",
+        http_options: Mapping[str, Any] | None = None,
+        key_set_lifetime: float | None = None,
+        pinned_thumbprints: str | Iterable[str] | None = None,
+        dangerously_allow_http: bool = False,
+        dangerously_accept_any_issuer: bool = False,
+        dangerously_accept_any_audience: bool = False,
+    ) -> None:
+        self._set("issuer", issuer)
+        self._set("name", _checked_name(name, issuer))
+        self._set("leeway", leeway)
+        self._set("profile", profile)
+        self._set("key_set_lifetime", key_set_lifetime)
+        self._set("audience_claim", audience_claim)
+        self._set("dangerously_allow_http", dangerously_allow_http)
+        self._set("dangerously_accept_any_issuer", dangerously_accept_any_issuer)
+        self._set("dangerously_accept_any_audience", dangerously_accept_any_audience)
         self._check_issuer()
-        self._set("audiences", self._checked_audiences())
-        self._set("algorithms", self._checked_algorithms())
         self._check_numbers()
-        if not isinstance(self.profile, Profile):
-            raise self._error(f"profile is {self.profile!r}: give JWT, RFC9068 or ID_TOKEN")
-        if not isinstance(self.audience_claim, str) or not self.audience_claim:
+        if not isinstance(profile, Profile):
+            raise self._error(f"profile is {profile!r}: give JWT, RFC9068 or ID_TOKEN")
+        if not isinstance(audience_claim, str) or not audience_claim:
             raise self._error("audience_claim is empty: name the claim that holds the audience, as 'aud'")
+        self._set("audiences", self._checked_audiences(audience))
+        # As it was given, but for an iterator: a copy of the provider is made from what stands here.
+        self._set("audience", audience if audience is None or isinstance(audience, str) else self.audiences)
+        self._set("algorithms", self._checked_algorithms(algorithms))
+        self._set("required_claims", self._mapping("required_claims", required_claims))
         self._set("required_values", self._checked_required_values())
-        for option in ("scope_claim", "roles_claim"):
-            self._set(option, self._checked_path(option))
-        self._set("http_options", self._checked_http_options())
-        pins = self.pinned_thumbprints
-        if pins is not None:
-            pins = (pins,) if isinstance(pins, str) else tuple(pins)
-            if not pins:
-                raise self._error("pinned_thumbprints is empty, so no key could be accepted: leave it out")
-            self._set("pinned_thumbprints", frozenset(pins))
+        self._set("scope_claim", None if scope_claim is None else self._path("scope_claim", scope_claim))
+        self._set("roles_claim", self._path("roles_claim", roles_claim))
+        self._set("http_options", self._checked_http_options(http_options))
+        self._set("pinned_thumbprints", self._checked_pins(pinned_thumbprints))
+        self._set("keys", keys)
         self._set("key_set", self._checked_keys())
 
     def __repr__(self) -> str:
@@ -125,11 +151,6 @@ class Provider:
     def _error(self, problem: str) -> ConfigurationError:
         return ConfigurationError(f"Provider {self.name!r}: {problem}.")
 
-    def _checked_name(self) -> str:
-        if not isinstance(self.name, str):
-            raise ConfigurationError(f"A provider's name is {self.name!r}: it must be a string.")
-        return self.name or str(self.issuer or "without issuer")
-
     def _check_issuer(self) -> None:
         if self.dangerously_accept_any_issuer:
             if self.issuer is not None:
@@ -140,17 +161,24 @@ class Provider:
                 "'https://login.example/'; it is the 'issuer' in the provider's openid-configuration"
             )
 
-    def _checked_audiences(self) -> tuple[str, ...]:
-        audience = self.audience
+    def _names(self, given: Any) -> tuple[str, ...]:
+        """One or several non-empty strings; none where `given` is anything else."""
+        try:
+            names = (given,) if isinstance(given, str) else tuple(given)
+        except TypeError:
+            return ()
+        return names if all(isinstance(name, str) and name for name in names) else ()
+
+    def _mapping(self, option: str, given: Any) -> Mapping[str, Any]:
+        if given is None or isinstance(given, Mapping):
+            return MappingProxyType(dict(given or {}))
+        raise self._error(f"{option} is {given!r:.80}: give a mapping")
+
+    def _checked_audiences(self, audience: Any) -> tuple[str, ...]:
         if audience is None and self.dangerously_accept_any_audience:
             return ()
-        if isinstance(audience, str):
-            audience = (audience,)
-        try:
-            audiences = tuple(audience or ())
-        except TypeError:
-            audiences = ()
-        if not audiences or not all(isinstance(one, str) and one for one in audiences):
+        audiences = self._names(audience)
+        if not audiences:
             raise self._error(
                 "audience is missing or empty: write what its tokens for this API carry in "
                 f"{self.audience_claim!r}, such as 'https://api.example', or a list of such names. Without "
@@ -160,13 +188,12 @@ class Provider:
             raise self._error("it has an audience and accepts any: choose one")
         return audiences
 
-    def _checked_algorithms(self) -> frozenset[str]:
-        given = (self.algorithms,) if isinstance(self.algorithms, str) else self.algorithms
-        algorithms = frozenset(given)
-        unknown = sorted(str(name) for name in algorithms - ALGORITHMS.keys())
+    def _checked_algorithms(self, given: Any) -> frozenset[str]:
+        algorithms = frozenset(self._names(given))
+        unknown = sorted(algorithms - ALGORITHMS.keys())
         if unknown or not algorithms:
             raise self._error(
-                f"algorithms has {', '.join(unknown) or 'no entry'}: choose from {', '.join(ALGORITHMS)}"
+                f"algorithms has {', '.join(unknown) or 'no name'}: choose from {', '.join(ALGORITHMS)}"
             )
         return algorithms
 
@@ -182,24 +209,21 @@ class Provider:
 
     def _checked_required_values(self) -> Mapping[str, tuple[Any, ...]]:
         values: dict[str, tuple[Any, ...]] = {}
-        for claim, wanted in (self.required_claims or {}).items():
+        for claim, wanted in self.required_claims.items():
             several = isinstance(wanted, list | tuple | set | frozenset)
             values[claim] = tuple(wanted) if several else (wanted,)
             if not values[claim] or None in values[claim]:
                 raise self._error(f"required_claims[{claim!r}] is {wanted!r}: give the value it must have")
         return MappingProxyType(values)
 
-    def _checked_path(self, option: str) -> Path | None:
-        path: Path | None = getattr(self, option)
-        if path is None and option == "scope_claim":
-            return None
-        keys = (path,) if isinstance(path, str) else tuple(path or ())
-        if not keys or not all(isinstance(key, str) and key for key in keys):
-            raise self._error(f"{option} is {path!r}: give a path such as 'realm_access.roles', or its keys")
-        return path if isinstance(path, str) else keys
+    def _path(self, option: str, given: Any) -> Path:
+        keys = self._names(given)
+        if not keys:
+            raise self._error(f"{option} is {given!r}: give a path such as 'realm_access.roles', or its keys")
+        return keys[0] if isinstance(given, str) else keys
 
-    def _checked_http_options(self) -> Mapping[str, Any]:
-        options = dict(self.http_options or {})
+    def _checked_http_options(self, given: Any) -> Mapping[str, Any]:
+        options = dict(self._mapping("http_options", given))
         if options.pop("follow_redirects", False):
             raise self._error(
                 "http_options has follow_redirects: keys are never taken from where a redirect leads. "
@@ -207,18 +231,27 @@ class Provider:
             )
         return MappingProxyType(options)
 
+    def _checked_pins(self, given: Any) -> frozenset[str] | None:
+        if given is None:
+            return None
+        pins = frozenset(self._names(given))
+        if not pins:
+            raise self._error(
+                f"pinned_thumbprints is {given!r:.80}: give RFC 7638 thumbprints, or leave it out"
+            )
+        return pins
+
     def _checked_keys(self) -> KeySet | None:
         keys = self.keys
-        fetched = keys is None or (isinstance(keys, str) and is_address(keys))
-        if fetched and all(ALGORITHMS[name].is_symmetric for name in self.algorithms):
+        given = keys is not None and not callable(keys) and not (isinstance(keys, str) and is_address(keys))
+        if not given and all(ALGORITHMS[name].is_symmetric for name in self.algorithms):
             raise self._error("a symmetric key is never fetched: give keys as an object with the oct key")
         if keys is None:
             self._check_address(self.issuer or "", "the issuer, from which its keys would be discovered")
             return None
-        if fetched:
-            self._check_address(keys, "keys")
-            return None
-        if callable(keys):
+        if not given:
+            if isinstance(keys, str):
+                self._check_address(keys, "keys")
             return None
         secrets_accepted = any(ALGORITHMS[name].is_symmetric for name in self.algorithms)
         try:
@@ -244,6 +277,12 @@ class Provider:
         problem = why_insecure(url, allow_http=self.dangerously_allow_http)
         if problem is not None:
             raise self._error(f"{what} is {url!r}, but {problem}: give an https:// URL")
+
+
+def _checked_name(name: Any, issuer: Any) -> str:
+    if name is not None and not isinstance(name, str):
+        raise ConfigurationError(f"A provider's name is {name!r:.80}: it must be a string.")
+    return name or (issuer if isinstance(issuer, str) else "") or "without issuer"
 
 
 def warn_unchecked(provider: Provider, stacklevel: int) -> None:

@@ -130,7 +130,9 @@ class ResourceServer:
         Raises:
             ProviderUnavailable: where some could not be fetched; the message names each and says why.
         """
-        self._raise_failures({name: source.wait("missing") for name, source in self._missing()})
+        # All are asked before any is waited for.
+        joined = [(name, source, source.join("missing")) for name, source in self._missing()]
+        self._raise_failures({name: source.wait_for(refresh) for name, source, refresh in joined})
 
     async def warm_up(self) -> None:
         """The same as `warm_up_sync`, for a task; all providers are asked at once."""

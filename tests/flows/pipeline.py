@@ -15,6 +15,8 @@ from bearerguard._flows.verification import Verifier
 from bearerguard.testing import Clock, Issuer
 
 NOW = 1_700_000_000.0
+LATER = NOW + 10**9
+"""Far ahead, but not never: keys that are never refreshed are constant."""
 ISSUER = Issuer(algorithm="ES256", clock=Clock(NOW))
 JWKS = ISSUER.jwks()
 TOKEN = ISSUER.token()
@@ -24,15 +26,14 @@ class StubSource:
     """Keys in memory, with the times that a test gives them; remembers when it was asked to refresh ahead."""
 
     def __init__(
-        self, *jwks: Any, is_fixed: bool = False, refresh_at: float = inf, usable_until: float = inf
+        self, *jwks: Any, is_fixed: bool = False, refresh_at: float = LATER, usable_until: float = inf
     ) -> None:
-        self.is_fixed = is_fixed
         self.asked_ahead: list[float] = []
         self.key_set: KeySet | None = None
         if jwks:
-            self.publish(*jwks, refresh_at=refresh_at, usable_until=usable_until)
+            self.publish(*jwks, refresh_at=inf if is_fixed else refresh_at, usable_until=usable_until)
 
-    def publish(self, *jwks: Any, refresh_at: float = inf, usable_until: float = inf) -> None:
+    def publish(self, *jwks: Any, refresh_at: float = LATER, usable_until: float = inf) -> None:
         keys, _ = read_keys(list(jwks), allow_secret=True)
         self.key_set = KeySet(Keys(keys), refresh_at=refresh_at, usable_until=usable_until)
 

@@ -93,7 +93,7 @@ def test_a_header_that_is_too_long_to_keep_is_read_each_time() -> None:
 
 
 def test_a_key_set_that_never_grows_old_never_asks_for_a_refresh() -> None:
-    source = StubSource(JWKS)
+    source = StubSource(JWKS, is_fixed=True)
     server = verifier(source)
     accepted(server.attempt(ISSUER.token(exp=2**53), 2.0**40))
     assert source.asked_ahead == []

@@ -22,8 +22,10 @@ def keys(*jwks: Any) -> Keys:
     return Keys(read_keys(list(jwks or (KEY.public_jwk(), OTHER.public_jwk())))[0])
 
 
-def fetched_keys(key_set: KeySet | None = None, origin: Origin = BY_FUNCTION) -> FetchedKeys:
-    source = FetchedKeys(origin, clock=Clock(NOW), http_options={}, lifetime=None, chance=lambda: 0.0)
+def fetched_keys(
+    key_set: KeySet | None = None, origin: Origin = BY_FUNCTION, lifetime: float | None = None
+) -> FetchedKeys:
+    source = FetchedKeys(origin, clock=Clock(NOW), http_options={}, lifetime=lifetime, chance=lambda: 0.0)
     if key_set is not None:
         source.adopt(key_set)
     return source
@@ -106,7 +108,7 @@ def test_given_keys_are_fixed_and_have_no_age() -> None:
 def test_what_was_exported_comes_back_through_json_as_it_was(lifetime: float) -> None:
     before = at_age(60, lifetime)
     entry = json.loads(json.dumps(export(fetched_keys(before))))
-    source = fetched_keys()
+    source = fetched_keys(lifetime=lifetime)
     assert restore(source, entry, "login")
     after = source.key_set
     assert after is not None

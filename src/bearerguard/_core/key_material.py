@@ -54,15 +54,16 @@ def _entries(material: Any, depth: int) -> Iterator[tuple[str | None, Any]]:
     """Each key in the material, as a mapping (a JWK) or a text (PEM), with the `kid` it was filed under."""
     if depth > 3:
         raise UnusableKeys("not_a_key_set", "its lists are nested too deep")
-    if isinstance(material, bytes | bytearray):
-        material = bytes(material).decode("utf-8", "replace")
     if isinstance(material, str):
+        material = material.encode("utf-8", "replace")
+    if isinstance(material, bytes | bytearray):
+        text = bytes(material)
         # A mapping of kid to PEM, written as JSON, has PEM in it too.
-        if "-----BEGIN" in material and not material.lstrip().startswith(("{", "[")):
-            yield None, material
+        if b"-----BEGIN" in text and not text.lstrip().startswith((b"{", b"[")):
+            yield None, text.decode("utf-8", "replace")
             return
         try:
-            decoded = decode_json(material.encode("utf-8", "replace"))
+            decoded = decode_json(text)
         except ValueError:
             raise UnusableKeys("not_a_key_set", "it is neither JSON nor PEM") from None
         if not isinstance(decoded, dict | list):

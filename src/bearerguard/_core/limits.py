@@ -42,4 +42,6 @@ REFRESH_JITTER: Final = 0.1
 """A refresh is due at 80 % of the lifetime, plus up to this part of it, drawn anew for each key set."""
 STALE_IF_ERROR: Final = 3600.0
 COOLDOWN: Final = 30.0
+FIRST_COOLDOWN: Final = 1.0
+"""After a failure without any keys in hand; doubled by each further one, up to `COOLDOWN`."""
 FETCH_TIMEOUT: Final = 5.0

@@ -22,10 +22,6 @@ class KeySource(Protocol):
     def key_set(self) -> KeySet | None:
         """The newest snapshot, or None before the first."""
 
-    @property
-    def is_fixed(self) -> bool:
-        """Whether the keys were given and are never fetched."""
-
     def refresh_ahead(self, now: float) -> None:
         """Start a refresh that nobody waits for, if one may be started now. Never blocks, never raises."""
 

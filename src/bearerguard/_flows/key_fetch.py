@@ -130,7 +130,7 @@ def _jwks_uri(origin: Origin, metadata: dict[str, Any]) -> str:
 
 
 def _expect_ok(answer: HttpAnswer, address: str) -> None:
-    if 300 <= answer.status < 400:
+    if 300 <= answer.status < 400 and answer.status != 304:
         raise FetchFailed("redirect", f"{address} answered with a redirect (HTTP {answer.status})")
     if answer.status != 200:
         raise FetchFailed("http_status", f"{address} answered HTTP {answer.status}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from hashlib import sha256
+from math import inf
 from typing import Any, NamedTuple
 
 from bearerguard._core import base64url
@@ -203,7 +204,7 @@ def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> tuple[Ke
     for verify in candidates or keys.unnamed(alg, kid):
         if verify(parsed.signature, parsed.signing_input):
             return keys, trust.check(parsed.claims, now)
-    if named or source.is_fixed:
+    if named or key_set.refresh_at == inf:
         raise _not_signed(named or bool(keys.unnamed(alg, kid)))
     # No key of that name: it may have been published since. Keys without a name may have been replaced.
     if source not in waited:

@@ -17,7 +17,7 @@ from math import isfinite
 from typing import Any
 
 from bearerguard._core.key_set import KeySet, dated, lifetime_of
-from bearerguard._core.limits import COOLDOWN, FETCH_TIMEOUT
+from bearerguard._core.limits import COOLDOWN, FETCH_TIMEOUT, FIRST_COOLDOWN
 from bearerguard._flows.effects import Cause, FetchFailed
 from bearerguard._flows.key_fetch import Fetched, Origin, fetch_keys
 from bearerguard._io.drive import run_fetch
@@ -36,7 +36,7 @@ class Failure:
     message: str
 
 
-class _Refresh:
+class Refresh:
     """A refresh under way: its ticket, and the session to cut when it is overdue."""
 
     __slots__ = ("session", "ticket")
@@ -57,8 +57,6 @@ class FetchedKeys:
         chance: a source of random numbers from 0 to 1.
     """
 
-    is_fixed = False
-
     def __init__(
         self,
         origin: Origin,
@@ -71,15 +69,16 @@ class FetchedKeys:
         self.origin = origin
         self.key_set: KeySet | None = None
         self.last_failure: Failure | None = None
-        self._clock = clock
-        self._lifetime = lifetime
+        self.clock = clock
+        self.lifetime = lifetime
         self._chance = chance
         self._client = None if origin.function is not None else HttpClient(http_options)
         self._timeout = FETCH_TIMEOUT if self._client is None else self._client.timeout
         self._quiet_since: dict[str, float] = {}
+        self._failures = 0
         self._told: set[str] = set()
         self._lock = threading.Lock()
-        self._refresh: _Refresh | None = None
+        self._refresh: Refresh | None = None
         _living.add(self)
 
     # -- asked by the pipeline -----------------------------------------------------------------------
@@ -99,14 +98,17 @@ class FetchedKeys:
         Returns:
             None when they are; where the provider failed, the seconds after which to try again.
         """
-        refresh = self._join(cause)
+        return self.wait_for(self.join(cause))
+
+    def wait_for(self, refresh: Refresh | None) -> float | None:
+        """The same for a refresh that was joined before."""
         if refresh is not None and not refresh.ticket.wait():
             self._give_up(refresh)
         return self._outcome()
 
     async def wait_async(self, cause: Cause) -> float | None:
         """The same for a task of any event loop."""
-        refresh = self._join(cause)
+        refresh = self.join(cause)
         if refresh is not None and not await refresh.ticket.wait_async():
             self._give_up(refresh)
         return self._outcome()
@@ -122,7 +124,7 @@ class FetchedKeys:
     @property
     def next_refresh(self) -> float | None:
         """When the next refresh may start, in seconds of the server's clock; None where none ever will."""
-        now = self._clock()
+        now = self.clock()
         due = now if self.key_set is None else self.key_set.refresh_at
         allowed = now + max(0.0, self._rest("failure", now))
         return max(due, allowed) if isfinite(due) else None
@@ -132,30 +134,43 @@ class FetchedKeys:
     def _rest(self, cause: str, now: float) -> float:
         """Seconds of the cooldown that are left. A clock that was set back does not prolong it."""
         since = self._quiet_since.get(cause)
-        return COOLDOWN - (now - since) if since is not None and now >= since else 0.0
+        if since is None or now < since:
+            return 0.0
+        return self._cooldown(cause, now) - (now - since)
+
+    def _cooldown(self, cause: str, now: float) -> float:
+        """How long to leave the provider alone, in seconds.
+
+        Without keys in hand every request is refused, so a failure counts for less at first: 1 s, then twice
+        that each time. An API that starts just before its provider is there as soon as that is.
+        """
+        key_set = self.key_set
+        if cause != "failure" or (key_set is not None and now < key_set.usable_until):
+            return COOLDOWN
+        return min(COOLDOWN, FIRST_COOLDOWN * 2.0 ** min(self._failures - 1, 10))
 
     def _is_resting(self, cause: str, now: float) -> bool:
         """Whether no refresh may start: after a failure none, after one for an unknown kid none of those."""
         return self._rest("failure", now) > 0 or (cause == "unknown_kid" and self._rest(cause, now) > 0)
 
-    def _join(self, cause: Cause) -> _Refresh | None:
+    def join(self, cause: Cause) -> Refresh | None:
         """The refresh under way, or a new one; None within the cooldown."""
         refresh = self._refresh
         if refresh is not None:
             if not refresh.ticket.is_overdue:
                 return refresh
             self._give_up(refresh)
-        return self._start(cause, self._clock())
+        return self._start(cause, self.clock())
 
     def _outcome(self) -> float | None:
-        now = self._clock()
+        now = self.clock()
         rest = self._rest("failure", now)
         if rest > 0:
             return rest
         key_set = self.key_set
         return None if key_set is not None and now < key_set.usable_until else 1.0
 
-    def _start(self, cause: str, now: float) -> _Refresh | None:
+    def _start(self, cause: str, now: float) -> Refresh | None:
         if self._is_resting(cause, now):
             return None  # without the lock: most requests of an outage end here
         with self._lock:
@@ -163,7 +178,7 @@ class FetchedKeys:
                 return self._refresh
             if self._is_resting(cause, now):
                 return None
-            refresh = self._refresh = _Refresh(self._timeout)
+            refresh = self._refresh = Refresh(self._timeout)
             if cause == "unknown_kid":
                 self._quiet_since[cause] = now
         thread = threading.Thread(
@@ -175,7 +190,7 @@ class FetchedKeys:
             self._settle(refresh, FetchFailed("thread", f"no thread could be started: {problem}"))
         return refresh
 
-    def _run(self, refresh: _Refresh) -> None:
+    def _run(self, refresh: Refresh) -> None:
         """The body of the refresh thread."""
         outcome: Fetched | FetchFailed
         try:
@@ -194,23 +209,25 @@ class FetchedKeys:
             outcome = FetchFailed("unexpected", type(unexpected).__name__)
         self._settle(refresh, outcome)
 
-    def _give_up(self, refresh: _Refresh) -> None:
+    def _give_up(self, refresh: Refresh) -> None:
         """Fail a refresh that is overdue; what its thread brings later is thrown away."""
         message = f"{self.origin} did not answer within {self._timeout:g} s"
         if self._settle(refresh, FetchFailed("timeout", message)) and refresh.session is not None:
             refresh.session.abort()
 
-    def _settle(self, refresh: _Refresh, outcome: Fetched | FetchFailed) -> bool:
+    def _settle(self, refresh: Refresh, outcome: Fetched | FetchFailed) -> bool:
         """End a refresh, once: swap the snapshot, or note the failure and keep everything."""
-        now = self._clock()
+        now = self.clock()
         with self._lock:
             if self._refresh is not refresh:
                 return False
             if isinstance(outcome, Fetched):
                 self.key_set = self._dated(outcome, now)
                 self.last_failure = None
+                self._failures = 0
                 self._quiet_since.pop("failure", None)
             else:
+                self._failures += 1
                 self.last_failure = Failure(now, outcome.kind, str(outcome))
                 self._quiet_since["failure"] = now
             self._refresh = None
@@ -222,7 +239,7 @@ class FetchedKeys:
         return dated(
             fetched.keys,
             fetched_at=now,
-            lifetime=lifetime_of(fetched.max_age, self._lifetime),
+            lifetime=lifetime_of(fetched.max_age, self.lifetime),
             chance=self._chance(),
             etag=fetched.etag,
             address=fetched.address,
@@ -252,8 +269,6 @@ class FetchedKeys:
 
 class FixedKeys:
     """A key source whose keys were given as an object: nothing is fetched, nothing grows old."""
-
-    is_fixed = True
 
     def __init__(self, key_set: KeySet) -> None:
         self.key_set: KeySet | None = key_set

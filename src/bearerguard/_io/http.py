@@ -40,13 +40,13 @@ class HttpClient:
         self._transport = self._options.get("transport")
         if self._transport is not None:
             self._options["transport"] = _Lent(self._transport)
-        mounts = self._options.get("mounts") or {}
-        self._options["mounts"] = {where: mount and _Lent(mount) for where, mount in mounts.items()}
-        self.timeout = _seconds_in_all(self._options.get("timeout", FETCH_TIMEOUT))
         try:
+            mounts = self._options.get("mounts") or {}
+            self._options["mounts"] = {where: mount and _Lent(mount) for where, mount in mounts.items()}
+            self.timeout = _seconds_in_all(self._options.get("timeout", FETCH_TIMEOUT))
             self._open().close()
-        except (TypeError, ValueError, OSError) as problem:
-            raise ConfigurationError(f"http_options are not what httpx2.Client takes: {problem}") from None
+        except Exception as problem:  # noqa: BLE001 - whatever its constructor makes of a user's options
+            raise ConfigurationError(f"http_options are not what httpx2.Client takes: {problem!r}") from None
 
     def session(self) -> Session:
         """Return what fetches the documents of one refresh, within the time it has in all."""

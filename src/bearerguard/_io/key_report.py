@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from bearerguard._core.key_material import UnusableKeys, read_keys
-from bearerguard._core.key_set import Keys, dated
+from bearerguard._core.key_set import Keys, dated, lifetime_of
 from bearerguard._io.fetched_keys import FetchedKeys, FixedKeys
 from bearerguard.errors import ConfigurationError
 
@@ -77,8 +77,9 @@ def restore(source: FetchedKeys, entry: Any, name: str) -> bool:
         lifetime = entry["lifetime"]
         key_set = dated(
             Keys(keys),
-            fetched_at=float(entry["fetched_at"]),
-            lifetime=float("inf") if lifetime is None else float(lifetime),
+            # A date that is wrong must not keep keys alive for longer than they would be.
+            fetched_at=min(_number(entry["fetched_at"]), source.clock()),
+            lifetime=lifetime_of(None if lifetime is None else _number(lifetime), source.lifetime),
             chance=0.0,
             etag=_text_or_none(entry["etag"]),
             address=_text_or_none(entry["address"]),
@@ -114,6 +115,13 @@ def _state(source: FetchedKeys | FixedKeys, now: float) -> str:
     if key_set is None or now >= key_set.usable_until:
         return "none"
     return "fresh" if now < key_set.fetched_at + key_set.lifetime else "stale"
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"{value!r:.40} is no time")
+    return number
 
 
 def _text_or_none(value: Any) -> str | None:

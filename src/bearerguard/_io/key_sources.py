@@ -13,6 +13,7 @@ from typing import Any
 from bearerguard._core.address import is_address
 from bearerguard._flows.key_fetch import Origin
 from bearerguard._io.fetched_keys import FetchedKeys, FixedKeys
+from bearerguard.errors import ConfigurationError
 from bearerguard.provider import Provider
 
 _shared: weakref.WeakValueDictionary[Any, FetchedKeys] = weakref.WeakValueDictionary()
@@ -28,22 +29,25 @@ def key_source(provider: Provider, clock: Callable[[], float]) -> FetchedKeys | 
     if provider.key_set is not None:
         return FixedKeys(provider.key_set)
     origin = origin_of(provider)
-    options = provider.http_options or {}
-    identity = (origin, _identity(options), provider.key_set_lifetime, clock)
+    options = provider.http_options
+    parts = (origin.url, origin.issuer, origin.function, origin.pinned, origin.allow_http)
+    identity = _identity([*parts, options, provider.key_set_lifetime, clock])
     with _lock:
         source = _shared.get(identity)
         if source is None:
-            source = FetchedKeys(
-                origin, clock=clock, http_options=options, lifetime=provider.key_set_lifetime
-            )
+            try:
+                source = FetchedKeys(
+                    origin, clock=clock, http_options=options, lifetime=provider.key_set_lifetime
+                )
+            except ConfigurationError as problem:
+                raise ConfigurationError(f"Provider {provider.name!r}: {problem}") from None
             _shared[identity] = source
     return source
 
 
 def origin_of(provider: Provider) -> Origin:
     """Return where a provider's keys are fetched from."""
-    keys, pinned = provider.keys, provider.pinned_thumbprints
-    pins = None if pinned is None else frozenset(pinned)
+    keys, pins = provider.keys, provider.pinned_thumbprints
     http = provider.dangerously_allow_http
     if keys is None:
         return Origin(issuer=provider.issuer, pinned=pins, allow_http=http)

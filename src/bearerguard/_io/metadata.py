@@ -30,7 +30,7 @@ async def fetch_metadata(provider: Provider) -> dict[str, Any] | None:
 
 
 def _fetch(provider: Provider, issuer: str) -> dict[str, Any] | None:
-    session = HttpClient(provider.http_options or {}).session()
+    session = HttpClient(provider.http_options).session()
     try:
         return run_fetch(discover(issuer), session)
     except FetchFailed as failure:
