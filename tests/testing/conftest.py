@@ -1,4 +1,4 @@
-"""What is in force for every test of the kit: loopback is reached directly, whatever proxy the machine has."""
+"""What is in force for every test of the kit: loopback is reached directly, whatever proxy there is."""
 
 from __future__ import annotations
 
