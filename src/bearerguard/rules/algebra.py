@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 
 from bearerguard.errors import AccessDenied, AuthError, InsufficientScope, InsufficientUserAuthentication
 from bearerguard.token import AccessToken
@@ -157,8 +156,14 @@ class All(Rule):
 
     def alternatives(self) -> tuple[Alternative, ...]:
         """Every way to choose an alternative of each part."""
-        ways = product(*(rule.alternatives() for rule in self.rules))
-        return _distinct(frozenset().union(*way) for way in ways)
+        ways: tuple[Alternative, ...] = (frozenset(),)
+        for rule in self.rules:  # cut at each step: the ways multiply
+            ways = _distinct(one | other for one in ways for other in rule.alternatives())
+        return ways
+
+    def scopes(self) -> frozenset[str]:
+        """The scopes of every part."""
+        return frozenset().union(*(rule.scopes() for rule in self.rules))
 
     def explain(self, token: AccessToken) -> Explanation:
         """Return the verdict of the whole and of each part."""
@@ -192,6 +197,10 @@ class AnyOf(Rule):
     def alternatives(self) -> tuple[Alternative, ...]:
         """The alternatives of every part."""
         return _distinct(scopes for rule in self.rules for scopes in rule.alternatives())
+
+    def scopes(self) -> frozenset[str]:
+        """The scopes of every part."""
+        return frozenset().union(*(rule.scopes() for rule in self.rules))
 
     def explain(self, token: AccessToken) -> Explanation:
         """Return the verdict of the whole and of each part."""
