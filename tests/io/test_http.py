@@ -25,6 +25,7 @@ from bearerguard import ConfigurationError
 from bearerguard._core.limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
 from bearerguard._flows.effects import FetchFailed, HttpAnswer, HttpGet
 from bearerguard._io.http import HttpClient
+from bearerguard.testing import Issuer
 
 Asked = list[bytes]
 TOO_MUCH = b"0" * (MAX_KEY_SET_BYTES + 1)
@@ -304,3 +305,12 @@ def test_the_certificates_are_loaded_once() -> None:
 def test_options_that_the_client_does_not_take_are_a_configuration_error(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="http_options"):
         HttpClient(options)
+
+
+def test_keys_on_loopback_do_not_leave_the_machine_by_a_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Issuer(algorithm="ES256").serve() as issuer:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        issuer.resource_server().warm_up_sync()
+        assert issuer.count("/jwks") == 1

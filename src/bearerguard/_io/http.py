@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import httpx2
 
 
+_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+
 class HttpClient:
     """Fetches documents within bounds. A connection lives as long as one refresh.
 
@@ -42,6 +45,9 @@ class HttpClient:
             self._options["transport"] = _Lent(self._transport)
         try:
             mounts = self._options.get("mounts") or {}
+            if not mounts and self._options.get("proxy") is None:
+                # Plain http is accepted on loopback because it stays there: no proxy of the environment.
+                mounts = dict.fromkeys(_LOOPBACK)
             self._options["mounts"] = {where: mount and _Lent(mount) for where, mount in mounts.items()}
             self.timeout = _seconds_in_all(self._options.get("timeout", FETCH_TIMEOUT))
             self._open().close()
