@@ -23,7 +23,7 @@ ORIGIN = "https://shop.test"
 
 @pytest.fixture(scope="module")
 def issuer() -> Issuer:
-    """Stands in for the provider of the README: one for all tests, as keys are kept while an app uses them."""
+    """Stands in for the provider of the README: one for all tests, as keys outlive a test."""
     return Issuer("https://accounts.google.com", audience="852159111111-xxxxxx.apps.googleusercontent.com")
 
 
