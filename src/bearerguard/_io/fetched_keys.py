@@ -176,8 +176,8 @@ class FetchedKeys:
         with self._lock:
             if self._refresh is not None:
                 return self._refresh
-            if self._is_resting(cause, now):
-                return None
+            if self._is_resting(cause, now) or (cause == "missing" and self._outcome() is None):
+                return None  # since the caller looked, a refresh has failed, or has brought keys
             refresh = self._refresh = Refresh(self._timeout)
             if cause == "unknown_kid":
                 self._quiet_since[cause] = now
