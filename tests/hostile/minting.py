@@ -6,6 +6,7 @@ One issuer stands still in time, so that tables of tokens are data.
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -95,3 +96,10 @@ def with_payload(payload: bytes, alg: str = "ES256") -> str:
 def with_raw_header(header: bytes, alg: str = "ES256") -> str:
     """A token with any bytes for a header, soundly signed."""
     return sign(header, CLAIMS, key_for(alg), alg)
+
+
+def symmetric(secret: bytes, alg: str, kid: Any) -> str:
+    """A token that a secret of any length, or none, signed."""
+    header = {"alg": alg, "kid": kid, **HEADER}
+    signed = f"{b64(text(header))}.{b64(text(CLAIMS))}"
+    return f"{signed}.{b64(hmac.digest(secret, signed.encode(), f'sha{alg[2:]}'))}"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -83,13 +81,6 @@ def certificate(key: SigningKey) -> bytes:
     return builder.sign(key.private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def symmetric(secret: bytes, alg: str, kid: Any) -> str:
-    """A token that is `signed` with a secret."""
-    header = {"alg": alg, "kid": kid, **minting.HEADER}
-    signed = f"{b64(minting.text(header))}.{b64(minting.text(minting.CLAIMS))}"
-    return f"{signed}.{b64(hmac.digest(secret, signed.encode(), f'sha{alg[2:]}'))}"
-
-
 def confusions() -> Iterator[Row]:
     for key_alg in ("RS256", "ES256"):
         key = minting.key_for(key_alg)
@@ -99,7 +90,7 @@ def confusions() -> Iterator[Row]:
                     named = "its kid" if kid == key.kid else "no kid"
                     yield token_row(
                         f"{alg} with the {key_alg} key's {name}, {named}",
-                        symmetric(secret, alg, kid),
+                        minting.symmetric(secret, alg, kid),
                         "algorithm",
                     )
 
@@ -132,7 +123,7 @@ def test_a_public_key_is_no_secret_where_there_is_one_either(
 @pytest.mark.parametrize("alg", SYMMETRIC)
 def test_a_secret_that_was_given_and_named_verifies(alg: str, server_with_secret: ResourceServer) -> None:
     assert isinstance(SECRET.private, bytes)
-    server_with_secret.verify(symmetric(SECRET.private, alg, SECRET.kid))
+    server_with_secret.verify(minting.symmetric(SECRET.private, alg, SECRET.kid))
 
 
 @pytest.mark.parametrize(("alg", "octets"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
@@ -147,8 +138,8 @@ def test_a_secret_shorter_than_the_hash_is_refused(alg: str, octets: int) -> Non
 def test_a_secret_is_taken_for_the_hashes_that_it_is_long_enough_for() -> None:
     secret = b"k" * 32
     server = minting.server(keys={"kty": "oct", "k": b64(secret)}, algorithms=["HS256", "HS512"])
-    server.verify(symmetric(secret, "HS256", None))
-    assert refusal(server, symmetric(secret, "HS512", None)) == "unknown_key"
+    server.verify(minting.symmetric(secret, "HS256", None))
+    assert refusal(server, minting.symmetric(secret, "HS512", None)) == "unknown_key"
 
 
 @pytest.mark.parametrize("text", ["secret", "0123456789" * 10, "", '{"kty":"oct","k":"AAAA"}', "[]"])
