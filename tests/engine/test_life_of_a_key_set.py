@@ -204,16 +204,32 @@ def test_a_provider_down_for_half_an_hour_is_asked_once_a_cooldown_and_refuses_n
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_a_provider_that_is_down_at_the_start_serves_the_first_request_after_the_cooldown(
+def test_a_provider_that_is_down_at_the_start_is_tried_again_soon_and_then_less_often(
     provider: ScriptedProvider, colour: str
 ) -> None:
-    provider.faults.refuse()
+    provider.answer(respond(b"", status=500))
     server = provider.server()
-    with pytest.raises(ProviderUnavailable):
-        verify(server, provider.token(), colour)
-    provider.faults.accept()
-    provider.clock.advance(COOLDOWN)
+    for number, cooldown in enumerate([1, 2, 4, 8, 16, COOLDOWN, COOLDOWN], start=1):
+        for _ in range(3):
+            with pytest.raises(ProviderUnavailable) as caught:
+                verify(server, provider.token(), colour)
+            assert caught.value.retry_after == cooldown
+        assert provider.fetches == number
+        provider.clock.advance(cooldown)
+    provider.publish()
     assert accepted(server, provider.token(), colour)
+
+
+def test_a_first_failure_after_years_of_service_is_followed_by_a_whole_cooldown(
+    provider: ScriptedProvider,
+) -> None:
+    server = provider.server()
+    assert accepted(server, provider.token())
+    provider.answer(respond(b"", status=500))
+    provider.clock.advance(LIFETIME)
+    assert accepted(server, provider.token())
+    until(lambda: health(server)["last_failure"] is not None)
+    assert health(server)["next_refresh"] == provider.clock() + COOLDOWN
 
 
 def test_a_clock_that_is_set_back_neither_blocks_refreshes_nor_ends_keys(provider: ScriptedProvider) -> None:

@@ -33,6 +33,7 @@ STALLED = 0.1  # seconds that a fetch gets where it will use them up
 PATIENT = 10.0
 DUE = 599.0  # seconds after which a key set without Cache-Control is due for a refresh
 COOLDOWN = 30.0
+FIRST_COOLDOWN = 1.0  # while there are no keys; doubled by each further failure
 LARGE = 600_000  # bytes; a key set may have 524,288
 
 Document = dict[str, Any]
@@ -231,23 +232,23 @@ def check_cold(
 
     error = refused(provider, server, colour)
     assert (error.status, error.reason) == (503, "provider_unavailable")
-    assert 0 < error.retry_after <= COOLDOWN
-    assert ("Retry-After", "30") in error.headers()
+    assert error.retry_after == FIRST_COOLDOWN
+    assert ("Retry-After", "1") in error.headers()
     asked = requests_read(provider, fault)
 
     told = health(server)
     assert (told["state"], told["keys"], told["last_success"]) == ("none", 0, None)
     assert told["last_failure"]["reason"] == fault.reason
     assert told["last_failure"]["at"] == provider.clock()
-    assert told["next_refresh"] == provider.clock() + COOLDOWN
+    assert told["next_refresh"] == provider.clock() + FIRST_COOLDOWN
 
     # Within the cooldown nobody is asked again, and nobody waits.
-    provider.clock.advance(COOLDOWN - 1)
-    assert refused(provider, server, colour).retry_after == 1
+    provider.clock.advance(FIRST_COOLDOWN / 2)
+    assert refused(provider, server, colour).retry_after == FIRST_COOLDOWN / 2
     assert not_asked_again(provider, server, asked)
-    # After it, the same again: told once.
-    provider.clock.advance(1)
-    refused(provider, server, colour)
+    # After it, the same again: told once, and the next cooldown is longer.
+    provider.clock.advance(FIRST_COOLDOWN / 2)
+    assert refused(provider, server, colour).retry_after == 2 * FIRST_COOLDOWN
     assert health(server)["last_failure"]["at"] == provider.clock()
     (warning,) = warnings_in(caplog)
     told_once = warning.replace(provider.faults.url(), "https://login.example")
