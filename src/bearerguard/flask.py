@@ -20,13 +20,14 @@ from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable, Un
 
 from bearerguard._core.algorithms import ASYMMETRIC
 from bearerguard._core.limits import DEFAULT_LEEWAY
+from bearerguard._flask_guard import Guard
 from bearerguard._jwks_uri import server_of
 from bearerguard.errors import AuthError, InsufficientScope, MissingCredentials, ProviderUnavailable
 from bearerguard.logging import current, on_one_line
 from bearerguard.token import AccessToken
 from bearerguard.wsgi import headers_of
 
-__all__ = ["UserIdFilter", "requires_authentication", "requires_scopes"]
+__all__ = ["Guard", "UserIdFilter", "requires_authentication", "requires_scopes"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
