@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bearerguard import ConfigurationError
 from bearerguard._core.key_material import read_keys
 from bearerguard._core.key_set import Keys, KeySet, dated
 from bearerguard._flows.key_fetch import Origin
@@ -153,6 +154,12 @@ def test_of_restored_keys_the_pinned_ones_are_taken_over() -> None:
     assert pinned.key_set is not None
     assert [key.kid for key in pinned.key_set.keys.all] == [KEY.kid]
     assert not restore(fetched_keys(origin=Origin(function=dict, pinned={"another"})), entry, "login")
+
+
+def test_a_number_that_no_clock_shows_is_no_date() -> None:
+    entry = {**(export(fetched_keys(at_age(60))) or {}), "fetched_at": 10**400}
+    with pytest.raises(ConfigurationError, match="'login'"):
+        restore(fetched_keys(), entry, "login")
 
 
 def test_the_entries_of_an_export_are_found_by_provider() -> None:

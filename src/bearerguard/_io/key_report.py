@@ -84,7 +84,7 @@ def restore(source: FetchedKeys, entry: Any, name: str) -> bool:
             etag=_text_or_none(entry["etag"]),
             address=_text_or_none(entry["address"]),
         )
-    except (KeyError, TypeError, ValueError, UnusableKeys) as problem:
+    except (KeyError, TypeError, ValueError, OverflowError, UnusableKeys) as problem:
         raise ConfigurationError(
             f"The exported keys of provider {name!r} cannot be read ({problem!r}): pass what export_keys() "
             "returned, unchanged, or nothing."
