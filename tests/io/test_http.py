@@ -28,6 +28,8 @@ from bearerguard._io.http import HttpClient
 from bearerguard.testing import Issuer
 
 Asked = list[bytes]
+# One for all: loading the certificates takes longer than everything else here.
+CERTIFICATES = ssl.create_default_context()
 TOO_MUCH = b"0" * (MAX_KEY_SET_BYTES + 1)
 
 
@@ -65,7 +67,7 @@ def reply(body: bytes = b"{}", status: str = "200 OK", **headers: str) -> bytes:
 
 
 def get(url: str, etag: str | None = None, **options: Any) -> HttpAnswer:
-    session = HttpClient({"trust_env": False, **options}).session()
+    session = HttpClient({"trust_env": False, "verify": CERTIFICATES, **options}).session()
     try:
         return session.get(HttpGet(url, etag))
     finally:
@@ -223,7 +225,7 @@ def test_a_body_in_another_coding_or_none_at_all_is_not_guessed_at(coding: str, 
 
 
 def test_aborting_ends_a_request_that_another_thread_waits_for() -> None:
-    session = HttpClient({"trust_env": False}).session()
+    session = HttpClient({"trust_env": False, "verify": CERTIFICATES}).session()
     session.abort()
     with speaker() as (url, _), pytest.raises(FetchFailed) as failed:
         session.get(HttpGet(url))
@@ -286,11 +288,11 @@ def test_a_transport_of_ones_own_is_borrowed_and_never_closed(how: str) -> None:
     ids=str,
 )
 def test_a_refresh_may_take_as_long_as_its_longest_part_in_all(timeout: Any, seconds: float) -> None:
-    assert HttpClient({"timeout": timeout, "trust_env": False}).timeout == seconds
+    assert HttpClient({"timeout": timeout, "verify": CERTIFICATES}).timeout == seconds
 
 
 def test_the_default_time_out_is_that_of_the_design() -> None:
-    assert HttpClient({"trust_env": False}).timeout == FETCH_TIMEOUT == 5
+    assert HttpClient({"verify": CERTIFICATES}).timeout == FETCH_TIMEOUT == 5
 
 
 def test_the_certificates_are_loaded_once() -> None:

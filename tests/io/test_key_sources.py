@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import ssl
 import time
 import weakref
 from math import inf
@@ -18,8 +19,15 @@ from bearerguard.testing import Clock, signing_key
 URL = "https://issuer.test/jwks"
 
 
+# One for all: loading the certificates takes longer than everything else here.
+CERTIFICATES = ssl.create_default_context()
+
+
 def provider(issuer: str = "https://issuer.test", **options: Any) -> Provider:
-    return Provider(issuer, audience="https://api.test", **{"keys": URL, **options})
+    http_options = {"verify": CERTIFICATES, **options.pop("http_options", {})}
+    return Provider(
+        issuer, audience="https://api.test", http_options=http_options, **{"keys": URL, **options}
+    )
 
 
 def shared(one: Provider, other: Provider) -> bool:
