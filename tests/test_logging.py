@@ -312,6 +312,31 @@ def test_requests_served_at_once_on_one_loop_do_not_see_each_other(
     assert all(said == found for said, found in seen)
 
 
+@pytest.mark.parametrize("door", [middleware_for, backend_for])
+def test_requests_that_one_task_makes_after_another_do_not_see_each_other(
+    issuer: Issuer, lines: Lines, door: Callable[[Issuer], Starlette]
+) -> None:
+    async def view(request: Request) -> Response:
+        log("view")
+        return Response()
+
+    app = door(issuer)
+    app.router.routes[:] = [Route("/orders", view), Route("/public", view)]
+
+    async def play() -> None:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            for _ in range(20):
+                assert (await client.get("/orders", headers=bearer(issuer.token("ada")))).status_code == 200
+                assert lines.seen.pop("view")[0] == "ada"
+                log("between requests")
+                assert (await client.get("/public")).status_code == 200
+                assert (await client.get("/orders", headers=bearer(issuer.forged()))).status_code == 401
+                assert set(lines.seen.values()) == {NOBODY}
+
+    asyncio.run(play())
+
+
 def test_the_filter_lets_every_record_pass_and_names_nobody_outside_of_a_request() -> None:
     record = logging.LogRecord("orders", logging.INFO, __file__, 1, "shipped", None, None)
     assert TokenFilter().filter(record) is True

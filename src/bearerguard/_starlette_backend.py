@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -92,7 +93,6 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         Raises:
             AuthenticationError: the token is refused, or its keys cannot be had; caused by an `AuthError`.
         """
-        # Starlette does not tell a backend when the request ends; its task ends, and the context with it.
         current.set(None)
         try:
             token = await self._server.aauthenticate(conn.scope["headers"])
@@ -100,8 +100,9 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
             return None
         except AuthError as error:
             raise AuthenticationError(error.description) from error
-        current.set(token)
         conn.scope["bearerguard.token"] = token
+        # Starlette does not tell a backend when the request ends: the token goes with the request's scope.
+        current.set(weakref.ref(token))
         body = dict(token.claims)
         # What these two raise is the application's own error, not a bad token.
         scopes: Iterable[str] | None = await _awaited(self.scopes(token=token.raw, token_body=body))

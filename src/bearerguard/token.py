@@ -26,7 +26,7 @@ class AccessToken:
         ('248289761001', True)
     """
 
-    __slots__ = ("_claims", "_payload", "_provider", "_raw", "_verified_at")
+    __slots__ = ("__weakref__", "_claims", "_payload", "_provider", "_raw", "_verified_at")
 
     def __init__(
         self,

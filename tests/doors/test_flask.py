@@ -376,11 +376,19 @@ def test_an_error_of_the_view_itself_is_not_taken_for_a_bad_token(issuer: Issuer
     assert app.test_client().get("/me", headers=bearer(issuer.token())).status_code == 500
 
 
-def test_an_inner_decorator_decides_anew(issuer: Issuer) -> None:
+def test_an_inner_decorator_decides_anew_and_its_refusal_leaves_nothing_of_the_outer_one(
+    issuer: Issuer,
+) -> None:
     other = Issuer("https://other.test")
     app = flask.Flask(__name__)
     app.add_url_rule("/me", view_func=guard_for(issuer)(guard_for(other)(whoami)))
-    assert app.test_client().get("/me", headers=bearer(issuer.token())).status_code == 401
+
+    @app.errorhandler(401)
+    def refused(error: Exception) -> dict[str, Any]:
+        return {"user": user_id_now(), "token": "token" in flask.g, "body": "token_body" in flask.g}
+
+    response = app.test_client().get("/me", headers=bearer(issuer.token(email="ada@example.test")))
+    assert response.get_json() == {"user": "", "token": False, "body": False}
 
 
 # -- what is checked -------------------------------------------------------------------------------------
