@@ -5,12 +5,12 @@ A profile only says what a token must look like; issuer, audience, keys and time
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+
+class Profile(msgspec.Struct, frozen=True):
     """What a token must look like, beyond what every token must.
 
     Attributes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bearerguard._core.key_material import read_keys
 from bearerguard._core.key_set import Keys, KeySet
@@ -175,12 +175,12 @@ def test_a_mapping_of_kid_to_pem_may_be_published_at_an_address() -> None:
 def test_of_pinned_keys_alone_the_set_consists() -> None:
     both = key_set(KEY.public_jwk(), OTHER.public_jwk())
     thumbprint = known().keys.all[0].thumbprint
-    _, fetched = play(dataclasses.replace(BY_URL, pinned=frozenset({thumbprint})), [both])
+    _, fetched = play(structs.replace(BY_URL, pinned=frozenset({thumbprint})), [both])
     assert [key.kid for key in fetched.keys.all] == [KEY.kid]
 
 
 def test_a_set_without_a_pinned_key_is_refused() -> None:
-    pinned = dataclasses.replace(BY_URL, pinned=frozenset({"another"}))
+    pinned = structs.replace(BY_URL, pinned=frozenset({"another"}))
     assert failure(pinned, [key_set()]).kind == "no_pinned_key"
 
 
@@ -259,7 +259,7 @@ def test_the_message_names_both_issuers() -> None:
 
 
 def test_metadata_may_name_http_where_that_is_allowed() -> None:
-    origin = dataclasses.replace(BY_DISCOVERY, allow_http=True)
+    origin = structs.replace(BY_DISCOVERY, allow_http=True)
     asked, _ = play(origin, [metadata(jwks_uri="http://login.example/jwks"), key_set()])
     assert asked[-1] == HttpGet("http://login.example/jwks")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -27,8 +26,7 @@ class UnusableKey(Exception):
     """A key cannot be used to verify a token; the message says why, without any part of the key."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
+class VerificationKey(msgspec.Struct, frozen=True):
     """A key that is ready to verify.
 
     Attributes:
@@ -39,9 +37,12 @@ class VerificationKey:
     """
 
     kid: str | None
-    verifiers: Mapping[str, Verify] = field(repr=False)
-    jwk: Mapping[str, str] = field(repr=False)
+    verifiers: Mapping[str, Verify]
+    jwk: Mapping[str, str]
     thumbprint: str
+
+    def __repr__(self) -> str:
+        return f"VerificationKey(kid={self.kid!r}, thumbprint={self.thumbprint!r})"
 
     @property
     def identity(self) -> tuple[object, ...]:

@@ -6,8 +6,9 @@ A set is never changed, only replaced as a whole, so readers need no lock and ne
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from math import inf
+
+import msgspec
 
 from bearerguard._core.algorithms import Verify
 from bearerguard._core.jwk import VerificationKey
@@ -57,8 +58,7 @@ class Keys:
         return (self._any if kid is None else self._unnamed).get(alg, _NONE)
 
 
-@dataclass(frozen=True, slots=True)
-class KeySet:
+class KeySet(msgspec.Struct, frozen=True):
     """The keys of one provider as known at one time. All times are seconds of the server's clock.
 
     Attributes:
@@ -76,7 +76,7 @@ class KeySet:
     lifetime: float = inf
     refresh_at: float = inf
     usable_until: float = inf
-    etag: str | None = field(default=None, repr=False)
+    etag: str | None = None
     address: str | None = None
 
 

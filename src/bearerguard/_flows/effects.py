@@ -6,8 +6,9 @@ To add an effect (asking an introspection endpoint, looking into a replay store)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 from bearerguard._core.key_set import KeySet
 
@@ -26,8 +27,7 @@ class KeySource(Protocol):
         """Start a refresh that nobody waits for, if one may be started now. Never blocks, never raises."""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitForKeys:
+class WaitForKeys(msgspec.Struct, frozen=True):
     """Wait until the source's keys are as new as they can be had.
 
     The answer is None when they are, or the seconds after which to try again where the provider failed.
@@ -37,16 +37,14 @@ class WaitForKeys:
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
-class HttpGet:
+class HttpGet(msgspec.Struct, frozen=True):
     """Fetch `url`; the answer is an `HttpAnswer`."""
 
     url: str
     etag: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(msgspec.Struct, frozen=True):
     """The parts of a response that matter; header values are None where they were not sent."""
 
     status: int
@@ -55,8 +53,7 @@ class HttpAnswer:
     etag: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CallSource:
+class CallSource(msgspec.Struct, frozen=True):
     """Call a function of the user's own that returns key material; the answer is what it returned."""
 
     function: Any

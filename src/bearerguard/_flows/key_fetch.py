@@ -8,8 +8,9 @@ stay: it never returns half a result.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from bearerguard._core.address import metadata_addresses, why_insecure
 from bearerguard._core.json_object import decode_object
@@ -20,8 +21,7 @@ from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, Http
 Fetch = Generator[HttpGet | CallSource, Any, "Fetched"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where a provider's keys come from: exactly one of `url`, `issuer` (discovery) and `function`."""
 
     url: str | None = None
@@ -34,8 +34,7 @@ class Origin:
         return self.url or self.issuer or "a function"
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True):
     """What a fetch brought. `left_out` are sentences about keys that cannot be used."""
 
     keys: Keys

@@ -12,9 +12,10 @@ import random
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any
+
+import msgspec
 
 from bearerguard._core.key_set import KeySet, dated, lifetime_of
 from bearerguard._core.limits import COOLDOWN, FETCH_TIMEOUT, FIRST_COOLDOWN
@@ -27,8 +28,7 @@ from bearerguard._io.ticket import Ticket
 _logger = logging.getLogger("bearerguard")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """Why a refresh brought nothing, and when, in seconds of the server's clock."""
 
     at: float

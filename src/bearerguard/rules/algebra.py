@@ -7,7 +7,8 @@ not known here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from bearerguard.errors import AccessDenied, AuthError, InsufficientScope, InsufficientUserAuthentication
 from bearerguard.token import AccessToken
@@ -17,8 +18,7 @@ Alternative = frozenset[str]
 _MAX_ALTERNATIVES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True):
     """A rule's verdict about a token, with the verdicts of its parts; prints as a tree.
 
     Attributes:
@@ -39,16 +39,14 @@ class Explanation:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(msgspec.Struct, frozen=True):
     """A login that would do: at most so many seconds ago, with one of some `acr`."""
 
     max_age: float | None = None
     acr: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(msgspec.Struct, frozen=True):
     """What a client can do about a refusal: get more scope, have the user log in again, or nothing."""
 
     scopes: Alternative = frozenset()
@@ -61,10 +59,8 @@ class Remedy:
         return (self.hopeless is not None, self.login is not None, len(self.scopes))
 
 
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """What a route asks of a token. Combine with `&`, `|` and `~`; make one with the functions below."""
-
-    __slots__ = ()
 
     def allows(self, token: AccessToken) -> bool:
         """Whether the token fulfils the rule."""
@@ -144,8 +140,7 @@ class Rule:
         return Remedy(hopeless=AccessDenied("denied", "The token does not give access to this."))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class All(Rule):
+class All(Rule, frozen=True):
     """All of some rules: `a & b`."""
 
     rules: tuple[Rule, ...]
@@ -184,8 +179,7 @@ class All(Rule):
         return " & ".join(f"({rule!r})" if isinstance(rule, AnyOf) else repr(rule) for rule in self.rules)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class AnyOf(Rule):
+class AnyOf(Rule, frozen=True):
     """One of some rules: `a | b`."""
 
     rules: tuple[Rule, ...]
@@ -219,8 +213,7 @@ class AnyOf(Rule):
         return " | ".join(f"({rule!r})" if isinstance(rule, All) else repr(rule) for rule in self.rules)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Not(Rule):
+class Not(Rule, frozen=True):
     """The contrary of a rule: `~a`."""
 
     rule: Rule

@@ -6,7 +6,6 @@ Each kind is one small frozen class. The functions in `bearerguard.rules` make a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bearerguard._core.claim_path import look_up
@@ -14,8 +13,7 @@ from bearerguard.rules.algebra import Alternative, Login, Remedy, Rule
 from bearerguard.token import AccessToken
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated(Rule):
+class Authenticated(Rule, frozen=True):
     """Any sound token."""
 
     def allows(self, token: AccessToken) -> bool:
@@ -29,8 +27,7 @@ class Authenticated(Rule):
         return "authenticated"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Named(Rule):
+class Named(Rule, frozen=True):
     """A rule about names that a token lists, or is."""
 
     names: tuple[str, ...]
@@ -39,8 +36,7 @@ class Named(Rule):
         return f"{_FUNCTIONS[type(self)]}({', '.join(map(repr, self.names))})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Scope(Named):
+class Scope(Named, frozen=True):
     """All of some scopes."""
 
     def allows(self, token: AccessToken) -> bool:
@@ -58,8 +54,7 @@ class Scope(Named):
         return Remedy(scopes=frozenset(self.names))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class AnyScope(Named):
+class AnyScope(Named, frozen=True):
     """One of some scopes."""
 
     def allows(self, token: AccessToken) -> bool:
@@ -78,8 +73,7 @@ class AnyScope(Named):
         return Remedy(scopes=frozenset((had or self.names)[:1]))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Role(Named):
+class Role(Named, frozen=True):
     """All of some roles."""
 
     def allows(self, token: AccessToken) -> bool:
@@ -90,8 +84,7 @@ class Role(Named):
         return _has("roles", token.roles)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Permission(Named):
+class Permission(Named, frozen=True):
     """All of some permissions."""
 
     def allows(self, token: AccessToken) -> bool:
@@ -102,8 +95,7 @@ class Permission(Named):
         return _has("permissions", token.permissions)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Client(Named):
+class Client(Named, frozen=True):
     """One of some clients."""
 
     def allows(self, token: AccessToken) -> bool:
@@ -114,8 +106,7 @@ class Client(Named):
         return f"the token's client is {token.client_id!r}"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Subject(Named):
+class Subject(Named, frozen=True):
     """One of some subjects."""
 
     def allows(self, token: AccessToken) -> bool:
@@ -126,8 +117,7 @@ class Subject(Named):
         return f"the token's subject is {token.subject!r}"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Claim(Rule):
+class Claim(Rule, frozen=True):
     """A claim that has a value, holds it in an array, or passes a test."""
 
     path: str | tuple[str, ...]
@@ -153,8 +143,7 @@ class Claim(Rule):
         return f"claim({path!r}, {expected or repr(self.expected)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Fresh(Rule):
+class Fresh(Rule, frozen=True):
     """A login that is recent enough, or strong enough (RFC 9470)."""
 
     max_age: float | None = None
