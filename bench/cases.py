@@ -7,6 +7,7 @@ a slow figure.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -23,10 +24,13 @@ class Case:
     Attributes:
         run: Goes through a batch once; this alone is timed.
         feed: Prepares a batch of the given length.
+        clock: Nanoseconds. The processor time of the thread, which does not count what else the machine does;
+            for a case that waits for somebody, the time that passes.
     """
 
     run: Callable[[Any], None]
     feed: Callable[[int], Sequence[Any]]
+    clock: Callable[[], int] = time.thread_time_ns
 
 
 Cases = dict[str, Case]
@@ -104,11 +108,16 @@ def floor_case(material: Material, algorithm: str) -> Case:
     return Case(run, rotating([floor.signed(token) for token in material.tokens(f"{algorithm}.new")]))
 
 
-def token_cases(material: Material, algorithm: str, run: Callable[[Sequence[str]], None]) -> Cases:
+def token_cases(
+    material: Material,
+    algorithm: str,
+    run: Callable[[Sequence[str]], None],
+    clock: Callable[[], int] = time.thread_time_ns,
+) -> Cases:
     """The floor of an algorithm, and a verifier with tokens never seen before and with one seen before."""
     pool = material.tokens(f"{algorithm}.new")
     return {
         f"{algorithm} floor": floor_case(material, algorithm),
-        f"{algorithm} new": Case(run, rotating(pool)),
-        f"{algorithm} repeated": Case(run, repeating(pool, run)),
+        f"{algorithm} new": Case(run, rotating(pool), clock),
+        f"{algorithm} repeated": Case(run, repeating(pool, run), clock),
     }

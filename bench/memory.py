@@ -92,10 +92,10 @@ def hit_by_fill(material: Material) -> list[tuple[int, list[float]]]:
             server.verify(token)
         token, figures = tokens[fill - 1], []
         for _ in range(15):
-            start = time.perf_counter_ns()
+            start = time.thread_time_ns()
             for _ in range(1000):
                 server.verify(token)
-            figures.append((time.perf_counter_ns() - start) / 1000)
+            figures.append((time.thread_time_ns() - start) / 1000)
         found.append((fill, figures))
     return found
 
