@@ -372,6 +372,30 @@ def test_with_keys_in_hand_a_fault_of_the_metadata_refuses_nobody(
     until(lambda: not refresh_threads(), "the end of every refresh thread")
 
 
+@pytest.mark.xfail(reason="a metadata document that hangs uses up the time of the whole refresh")
+def test_with_keys_in_hand_a_metadata_document_that_hangs_hides_no_new_key(
+    provider: ScriptedProvider,
+) -> None:
+    server = provider.server(discovered=True, imported=keys_of(provider, discovered=True), timeout=1.0)
+    provider.faults.script(METADATA, fault.stall())
+    provider.issuer.rotate()
+    provider.answer(respond(provider.issuer.jwks()))
+    assert verify(server, provider.token()).subject == "user-1"
+
+
+@pytest.mark.xfail(reason="a failure that the address in hand makes good for is swallowed")
+def test_trouble_with_the_metadata_is_told_though_the_keys_can_be_had(
+    provider: ScriptedProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = provider.server(discovered=True, imported=keys_of(provider, discovered=True))
+    provider.faults.script(METADATA, respond({**provider.metadata, "issuer": "https://other.test"}))
+    provider.clock.advance(DUE)
+    verify(server, provider.token())
+    until(lambda: health(server)["age"] == 0, "the refresh")
+    (warning,) = warnings_in(caplog)
+    assert "issuer_mismatch" in warning
+
+
 # ------------------------------------------------------------------------------- what is no fault, though odd
 
 
