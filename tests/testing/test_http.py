@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from bearerguard.testing.authorization_code import AuthorizationCodeGrant
 from bearerguard.testing.http import Endpoints, Request, Response, respond
 
 ENDPOINTS = Endpoints(
@@ -20,6 +21,8 @@ ENDPOINTS = Endpoints(
     cache_control="public, max-age=600",
     clients={"a client": "s:cret+"},
     issue=lambda client_id, scope: {"access_token": f"token of {client_id} for {scope}"},
+    authorization_code=AuthorizationCodeGrant((), lambda: 0.0),
+    issue_login=lambda login: {"access_token": f"token of {login.persona.sub}"},
 )
 
 
@@ -77,7 +80,11 @@ def test_the_key_set_can_be_cached_and_asked_for_again() -> None:
     assert headers["Cache-Control"] == "public, max-age=600"
     again = get("/jwks", known=headers["ETag"])
     assert (again.status, again.body) == (304, b"")
-    assert dict(again.headers) == {"ETag": headers["ETag"], "Cache-Control": "public, max-age=600"}
+    assert dict(again.headers) == {
+        "ETag": headers["ETag"],
+        "Cache-Control": "public, max-age=600",
+        "Access-Control-Allow-Origin": "*",
+    }
 
 
 @pytest.mark.parametrize("known", ['"other", W/{tag}', "*"])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bearerguard.testing.clock import Clock
 from bearerguard.testing.issuer import Issuer, RecordedRequest
+from bearerguard.testing.login_page import Persona
 from bearerguard.testing.signing_keys import SigningKey, signing_key
 
 if TYPE_CHECKING:
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
     from bearerguard.testing.stand_in import auth_mock
 
-__all__ = ["Clock", "Issuer", "RecordedRequest", "SigningKey", "auth_mock", "pytest", "signing_key"]
+__all__ = [
+    "Clock",
+    "Issuer",
+    "Persona",
+    "RecordedRequest",
+    "SigningKey",
+    "auth_mock",
+    "pytest",
+    "signing_key",
+]
 
 
 if not TYPE_CHECKING:  # or a type checker would believe in any name

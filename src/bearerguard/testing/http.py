@@ -1,9 +1,9 @@
 """What an issuer answers to an HTTP request: one function from a request to a response.
 
 Metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3), the key set (RFC 7517) and a token
-endpoint for the client credentials grant (RFC 6749 section 4.4). No socket, clock or key is touched here:
-what is to be said comes in as an `Endpoints`, so that the in-process transport and the loopback server
-cannot differ.
+endpoint for two grants: client credentials (RFC 6749 section 4.4) and authorization codes. No socket, clock
+or key is touched here: what is to be said comes in as an `Endpoints`, so that the in-process transport and
+the loopback server cannot differ.
 """
 
 from __future__ import annotations
@@ -13,11 +13,23 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-__all__ = ["Endpoints", "Request", "Response", "respond"]
+if TYPE_CHECKING:
+    from bearerguard.testing.authorization_code import AuthorizationCodeGrant, Login
+
+__all__ = ["Endpoints", "Refused", "Request", "Response", "respond"]
+
+# Scripts of any origin may read what these endpoints say: nothing is sent to them that a browser adds by
+# itself. The authorization endpoint is none of them (RFC 9700 section 2.6).
+_ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
+_PREFLIGHT = (
+    _ANY_ORIGIN,
+    ("Access-Control-Allow-Methods", "GET, POST"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Requested-With"),
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,7 @@ class Request:
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    query: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,8 @@ class Endpoints:
         cache_control: the value of that header on metadata and key set, or None for no such header.
         clients: the secret of each client, by `client_id`.
         issue: makes the token response for a `client_id` and the scope that it asked for.
+        authorization_code: the grant by which users log in.
+        issue_login: makes the token response for such a login.
     """
 
     issuer: str
@@ -60,9 +75,11 @@ class Endpoints:
     cache_control: str | None
     clients: Mapping[str, str]
     issue: Callable[[str, str | None], Mapping[str, Any]]
+    authorization_code: AuthorizationCodeGrant
+    issue_login: Callable[[Login], Mapping[str, Any]]
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """The token endpoint says no: an error of RFC 6749 section 5.2."""
 
     def __init__(self, error: str, description: str, *, status: int = 400) -> None:
@@ -78,6 +95,8 @@ class _Refused(Exception):
 def respond(request: Request, endpoints: Endpoints) -> Response:
     """The issuer's answer to `request`."""
     path = urlsplit(endpoints.issuer).path.rstrip("/")
+    if request.path == f"{path}/authorize":
+        return endpoints.authorization_code.authorize(request, endpoints)
     routes: dict[str, tuple[str, Callable[[Request, Endpoints], Response]]] = {
         f"{path}/.well-known/openid-configuration": ("GET", _metadata),
         f"/.well-known/oauth-authorization-server{path}": ("GET", _metadata),
@@ -87,9 +106,12 @@ def respond(request: Request, endpoints: Endpoints) -> Response:
     if request.path not in routes:
         return _json_response(404, {"error": "not_found"})
     method, endpoint = routes[request.path]
+    if request.method == "OPTIONS":
+        return Response(204, _PREFLIGHT)
     if request.method != method:
         return _json_response(405, {"error": "method_not_allowed"}, ("Allow", method))
-    return endpoint(request, endpoints)
+    response = endpoint(request, endpoints)
+    return replace(response, headers=(*response.headers, _ANY_ORIGIN))
 
 
 def metadata(endpoints: Endpoints) -> dict[str, Any]:
@@ -98,10 +120,13 @@ def metadata(endpoints: Endpoints) -> dict[str, Any]:
     return {
         "issuer": endpoints.issuer,
         "jwks_uri": f"{base}/jwks",
+        "authorization_endpoint": f"{base}/authorize",
         "token_endpoint": f"{base}/token",
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "grant_types_supported": ["authorization_code", "client_credentials"],
+        "response_types_supported": ["code"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,  # RFC 9207 section 3
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(endpoints.algorithms),
     }
@@ -128,23 +153,24 @@ def _cacheable(request: Request, endpoints: Endpoints, content: Mapping[str, Any
 
 
 def _token(request: Request, endpoints: Endpoints) -> Response:
-    """The token endpoint: the client credentials grant alone."""
+    """The token endpoint: the grants of client credentials and of authorization codes."""
     try:
         form = _form(request)
+        if form.get("grant_type") == "authorization_code":
+            login = endpoints.authorization_code.redeem(form, request.headers)
+            _check_target(form, endpoints)
+            return _json_response(200, endpoints.issue_login(login), ("Cache-Control", "no-store"))
         client_id = _authenticated_client(request, form, endpoints.clients)
         grant_type = form.get("grant_type")
         if grant_type is None:
-            raise _Refused("invalid_request", "There is no grant_type in the request.")
+            raise Refused("invalid_request", "There is no grant_type in the request.")
         if grant_type != "client_credentials":
-            raise _Refused("unsupported_grant_type", "This issuer knows client_credentials alone.")
-        if form.get("resource", endpoints.audiences[0]) not in endpoints.audiences:
-            raise _Refused(
-                "invalid_target", "This issuer issues no tokens for that resource."
-            )  # RFC 8707 section 2
+            raise Refused("unsupported_grant_type", "This issuer does not know that grant.")
+        _check_target(form, endpoints)
         return _json_response(
             200, endpoints.issue(client_id, form.get("scope")), ("Cache-Control", "no-store")
         )
-    except _Refused as refused:
+    except Refused as refused:
         return refused.response
 
 
@@ -152,23 +178,29 @@ def _form(request: Request) -> dict[str, str]:
     """The form in a request's body; a parameter sent twice makes it invalid (RFC 6749 section 3.2)."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
-        raise _Refused("invalid_request", "The body is to be sent as application/x-www-form-urlencoded.")
+        raise Refused("invalid_request", "The body is to be sent as application/x-www-form-urlencoded.")
     # An empty parameter counts as one that was not sent, and is dropped here (RFC 6749 section 3.2).
     pairs = parse_qsl(request.body.decode("utf-8", "replace"))
     form = dict(pairs)
     if len(form) != len(pairs):
-        raise _Refused("invalid_request", "A parameter was sent more than once.")
+        raise Refused("invalid_request", "A parameter was sent more than once.")
     return form
+
+
+def _check_target(form: Mapping[str, str], endpoints: Endpoints) -> None:
+    """What a token is asked for must be a resource of this issuer (RFC 8707 section 2)."""
+    if form.get("resource", endpoints.audiences[0]) not in endpoints.audiences:
+        raise Refused("invalid_target", "This issuer issues no tokens for that resource.")
 
 
 def _authenticated_client(request: Request, form: Mapping[str, str], clients: Mapping[str, str]) -> str:
     """The client that authenticated itself, in the header or in the form, not both (RFC 6749 section 2.3)."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme and "client_secret" in form:
-        raise _Refused("invalid_request", "A client authenticates itself in one way, not in two.")
+        raise Refused("invalid_request", "A client authenticates itself in one way, not in two.")
     if scheme:
         if scheme.lower() != "basic":
-            raise _Refused(
+            raise Refused(
                 "invalid_client", "A client authenticates itself by HTTP Basic or in the form.", status=401
             )
         try:
@@ -180,7 +212,7 @@ def _authenticated_client(request: Request, form: Mapping[str, str], clients: Ma
         client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
     expected = clients.get(client_id)
     if expected is None or not hmac.compare_digest(expected.encode(), secret.encode()):
-        raise _Refused("invalid_client", "No such client, or not its secret.", status=401)
+        raise Refused("invalid_client", "No such client, or not its secret.", status=401)
     return client_id
 
 

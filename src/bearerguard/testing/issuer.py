@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bearerguard.testing import http
+from bearerguard.testing.authorization_code import AuthorizationCodeGrant, Login
 from bearerguard.testing.clock import Clock
 from bearerguard.testing.key_ring import KeyRing
+from bearerguard.testing.login_page import PERSONAS, Persona
 from bearerguard.testing.server import LoopbackServer
 from bearerguard.testing.signing_keys import ALGORITHMS, SigningKey, compact, forgers_key, key_type_of
 from bearerguard.testing.trouble import Trouble, Troubles
@@ -57,6 +59,7 @@ class Issuer:
             or there.
         clock: seconds since the epoch; a `Clock` that starts at the present, if none is given.
             `issuer.clock.advance` moves it.
+        personas: who can log in on its login page, once a client is registered.
 
     Raises:
         ValueError: the algorithm is unknown.
@@ -79,6 +82,7 @@ class Issuer:
         audience: str | Sequence[str] = "https://api.test",
         algorithm: str = "RS256",
         clock: Clock | None = None,
+        personas: Iterable[Persona] = PERSONAS,
     ) -> None:
         self.url = url
         self.audience = audience
@@ -87,6 +91,7 @@ class Issuer:
         #: The `Cache-Control` header of metadata and key set; None leaves it out.
         self.cache_control: str | None = "public, max-age=600"
         self._keys = KeyRing(key_type_of(algorithm))
+        self._authorization_code = AuthorizationCodeGrant(personas, self.clock)
         self._troubles = Troubles()
         self._lock = threading.Lock()
         self._requests: list[RecordedRequest] = []
@@ -104,6 +109,23 @@ class Issuer:
     def token_endpoint(self) -> str:
         """Where `client_id` and `client_secret` get a token for the client credentials grant."""
         return f"{self.url.rstrip('/')}/token"
+
+    @property
+    def authorization_endpoint(self) -> str:
+        """Where users log in, and clients that are registered get a code (with PKCE) for it."""
+        return f"{self.url.rstrip('/')}/authorize"
+
+    def register_client(self, client_id: str, *redirect_uris: str) -> None:
+        """Let a public client, such as a page in a browser, have users log in.
+
+        Args:
+            client_id: its id.
+            *redirect_uris: where users may be sent back to, exactly so, all on loopback.
+
+        Raises:
+            ValueError: a redirect URI leads away from loopback, or there is none.
+        """
+        self._authorization_code.register(client_id, redirect_uris)
 
     @property
     def transport(self) -> InProcessTransport:
@@ -362,6 +384,8 @@ class Issuer:
             cache_control=self.cache_control,
             clients={self.client_id: self.client_secret},
             issue=self._issue,
+            authorization_code=self._authorization_code,
+            issue_login=self._issue_login,
         )
 
     def _issue(self, client_id: str, scope: str | None) -> dict[str, Any]:
@@ -369,6 +393,18 @@ class Issuer:
         token = self.token(client_id, scope, client_id=client_id)
         response = {"access_token": token, "token_type": "Bearer", "expires_in": _HOUR}
         return response if scope is None else {**response, "scope": scope}
+
+    def _issue_login(self, login: Login) -> dict[str, Any]:
+        """A token response that tells what is granted, which may be less than was asked for."""
+        token = self.token(
+            login.persona.sub,
+            login.scope or None,
+            client_id=login.client_id,
+            roles=list(login.persona.roles),
+            auth_time=int(login.at),
+            acr=login.acr,
+        )
+        return {"access_token": token, "token_type": "Bearer", "expires_in": _HOUR, "scope": login.scope}
 
     def _choose(self, alg: str | None, key: SigningKey | None) -> tuple[str, SigningKey]:
         """The algorithm and the key to sign with: what was asked for, and what goes with it."""

@@ -106,6 +106,9 @@ class _Connection(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    def do_OPTIONS(self) -> None:
+        self._answer()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
         """Say nothing: `Issuer.requests` is the log."""
 
@@ -117,7 +120,8 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_error(413)
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Request(self.command, self.path.partition("?")[0], headers, self.rfile.read(int(length)))
+        path, _, query = self.path.partition("?")
+        asked = Request(self.command, path, headers, self.rfile.read(int(length)), query)
         response = server.issuer.answer(asked, cut_short=server.closing.is_set)
         if response is None:  # an outage: hang up without a word
             return

@@ -46,7 +46,8 @@ class InProcessTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
                 f"Only {origin} can be reached here, not {request.url}.", request=request
             )
         headers = {name.lower(): value for name, value in request.headers.items()}
-        asked = Request(request.method, request.url.path, headers, request.content)
+        query = request.url.query.decode("latin-1")
+        asked = Request(request.method, request.url.path, headers, request.content, query)
         # A client that gives up waiting sees its own time-out, as over a network.
         limit = request.extensions.get("timeout", {}).get("read")
         response: Response | None
