@@ -11,7 +11,7 @@ export COVERAGE_FILE := $(VENV)/.coverage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types bench format pins clean
+.PHONY: help demo test lint types bench fuzz format pins clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -41,12 +41,15 @@ bench: $(VENV)/pyvenv.cfg  ## what verifying costs, against the bare signature (
 docs: $(VENV)-docs/.docs  ## the documentation, as a site in build/site
 	$(VENV)-docs/bin/zensical build --strict --clean
 
+fuzz: $(VENV)-fuzz/.fuzz  ## random input for the parser, tokens, keys and headers (SECONDS=60 each, TARGETS="verify key_set")
+	@$(VENV)-fuzz/bin/python fuzz/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
+
 format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-pins:  ## resolve requirements/*.in anew and write the pinned *.txt of test, dev and docs
-	for name in test dev docs; do \
+pins:  ## resolve requirements/*.in anew and write the pinned *.txt of test, dev, docs and fuzz
+	for name in test dev docs fuzz; do \
 	  rm -rf $(VENV)-pins && \
 	  $(MAKE) --no-print-directory $(VENV)-pins/pyvenv.cfg VENV=$(VENV)-pins && \
 	  $(VENV)-pins/bin/python -m pip install -qq -r requirements/$$name.in && \
@@ -87,4 +90,10 @@ $(VENV)-docs/.docs: requirements/docs.txt
 	@$(MAKE) --no-print-directory $(VENV)-docs/pyvenv.cfg VENV=$(VENV)-docs
 	@echo "$(VENV)-docs: installing requirements/docs.txt"
 	@$(VENV)-docs/bin/python -m pip --disable-pip-version-check install -qq -r requirements/docs.txt
+	@touch $@
+
+$(VENV)-fuzz/.fuzz: requirements/fuzz.txt
+	@$(MAKE) --no-print-directory $(VENV)-fuzz/pyvenv.cfg VENV=$(VENV)-fuzz
+	@echo "$(VENV)-fuzz: installing requirements/fuzz.txt"
+	@$(VENV)-fuzz/bin/python -m pip --disable-pip-version-check install -qq -r requirements/fuzz.txt
 	@touch $@
