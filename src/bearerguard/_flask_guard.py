@@ -9,31 +9,23 @@ from typing import Any, TypeVar, cast
 
 import flask
 from flask.views import View
-from werkzeug.exceptions import HTTPException
 
+from bearerguard._flask_request import RefusedRequest, admission, note, noted, refused
 from bearerguard.answer import Answer
 from bearerguard.errors import AuthError, ConfigurationError
-from bearerguard.guard import BaseGuard
-from bearerguard.logging import current
+from bearerguard.guard import METADATA_METHODS, BaseGuard, paths
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
-from bearerguard.wsgi import full_path, headers_of
+from bearerguard.wsgi import full_path
 
 V = TypeVar("V", bound=Callable[..., Any])
-_TOKEN = "bearerguard.token"
-
-
-class RefusedRequest(HTTPException):
-    """A refusal as Flask raises it: it answers as the guard does, and error handlers may look at `error`."""
-
-    def __init__(self, error: AuthError, answer: Answer) -> None:
-        super().__init__(error.description, flask.Response(answer.body, answer.status, answer.headers))
-        self.code = error.status
-        self.error = error
 
 
 class Guard(BaseGuard):
     """Protects Flask views by rules.
+
+    A view that is refused is not entered: `RefusedRequest` is raised, which answers as the guard does unless
+    the application has an error handler for it.
 
     Example:
         >>> guard = Guard(ResourceServer(Provider(...)))  # doctest: +SKIP
@@ -63,28 +55,30 @@ class Guard(BaseGuard):
     ) -> None:
         """Protect every view of an application or a blueprint.
 
+        The resource's metadata, and Flask's own answers to OPTIONS, which a browser asks for without
+        credentials, are given to everybody.
+
         Args:
             part: the application, or a blueprint before it is registered.
             rule: what tokens must fulfil; any sound token by default.
             public_paths: exact full paths that need no token.
         """
-        rule = self.remember(rule)
-        public = frozenset((public_paths,) if isinstance(public_paths, str) else public_paths)
-        metadata = frozenset(self.metadata_paths)
+        rule, public = self.remember(rule), paths(public_paths)
 
         def admit() -> None:
-            path = full_path(flask.request.environ)
-            if path not in public and path not in metadata:
-                self._admit(rule)
+            request = flask.request
+            if request.endpoint in self._metadata_endpoints or full_path(request.environ) in public:
+                return
+            if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
+                return
+            self._admit(rule)
 
         part.before_request(admit)
 
     def install(self, app: flask.Flask) -> flask.Flask:
         """Serve the resource's metadata (RFC 9728) from `app`, where the guard has a `resource`."""
-        for number, path in enumerate(self.metadata_paths):
-            app.add_url_rule(
-                path, f"bearerguard_resource_metadata_{number}", self._serve_metadata, methods=["GET"]
-            )
+        for endpoint, path in self._metadata_endpoints.items():
+            app.add_url_rule(path, endpoint, self._serve_metadata, methods=METADATA_METHODS)
         return app
 
     def token(self) -> AccessToken:
@@ -100,30 +94,35 @@ class Guard(BaseGuard):
 
     def token_or_none(self) -> AccessToken | None:
         """Return the verified token of the current request, or None."""
-        return _noted()
+        return noted()
+
+    @property
+    def _metadata_endpoints(self) -> dict[str, str]:
+        """Flask's names of the metadata's views, with their paths."""
+        return {f"oauth-protected-resource {path}": path for path in self.metadata_paths}
 
     def _serve_metadata(self) -> flask.Response:
-        status, headers, body = self.metadata_answer()
-        return flask.Response(body, status, headers)
+        return _response(self.metadata_answer(flask.request.method))
 
     # -- views ---------------------------------------------------------------------------------------
 
     def _guarded(self, view: V, rule: Rule | None) -> V:
         guarded: Any
         if inspect.isclass(view):
-            if not issubclass(view, View):
-                raise ConfigurationError(
-                    f"{view!r} is no flask View: decorate functions, Views, MethodViews."
-                )
-            decorate = functools.partial(self._guarded, rule=rule)
-            guarded = type(
-                view.__name__, (view,), {"decorators": [*view.decorators, decorate], "__doc__": view.__doc__}
-            )
+            guarded = self._guarded_class(view, rule)
         elif inspect.iscoroutinefunction(view):
             guarded = self._guarded_task(view, rule)
         else:
             guarded = self._guarded_function(view, rule)
         return cast("V", guarded)
+
+    def _guarded_class(self, view: type[Any], rule: Rule | None) -> type[Any]:
+        if not issubclass(view, View):
+            raise ConfigurationError(f"{view!r} is no flask View: decorate functions, Views, MethodViews.")
+        decorate = functools.partial(self._guarded, rule=rule)
+        # Flask applies them in their order: the last one is entered first.
+        members = {"decorators": [*view.decorators, decorate], "__module__": view.__module__}
+        return type(view.__name__, (view,), {**members, "__doc__": view.__doc__})
 
     def _guarded_function(self, view: Callable[..., Any], rule: Rule | None) -> Callable[..., Any]:
         @functools.wraps(view)
@@ -136,34 +135,22 @@ class Guard(BaseGuard):
     def _guarded_task(self, view: Callable[..., Any], rule: Rule | None) -> Callable[..., Any]:
         @functools.wraps(view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            headers = headers_of(flask.request.environ)
-            _note(None)
-            try:
-                if rule is None:
-                    _note(await self.acheck_optional(headers))
-                else:
-                    _note(await self.acheck(headers, rule))
-            except AuthError as error:
-                raise RefusedRequest(error, self.answer(error)) from error
+            with admission(self._refused) as headers:
+                note(await (self.acheck_optional(headers) if rule is None else self.acheck(headers, rule)))
             return await view(*args, **kwargs)
 
         return guarded
 
     def _admit(self, rule: Rule | None) -> None:
         """Check the current request, and note its token where the application and the logs find it."""
-        headers = headers_of(flask.request.environ)
-        _note(None)
-        try:
-            _note(self.check_optional(headers) if rule is None else self.check(headers, rule))
-        except AuthError as error:
-            raise RefusedRequest(error, self.answer(error)) from error
+        with admission(self._refused) as headers:
+            note(self.check_optional(headers) if rule is None else self.check(headers, rule))
+
+    def _refused(self, error: AuthError) -> RefusedRequest:
+        answer = self.answer(error)
+        challenge = [(name, value) for name, value in answer.headers if not name.startswith("Content-")]
+        return refused(error, challenge, description=error.description, response=_response(answer))
 
 
-def _note(token: AccessToken | None) -> None:
-    # flask.g ends with the request; a context variable would outlive it on the server's thread.
-    setattr(flask.g, _TOKEN, token)
-    current.set(_noted)
-
-
-def _noted() -> AccessToken | None:
-    return flask.g.get(_TOKEN) if flask.has_request_context() else None
+def _response(answer: Answer) -> flask.Response:
+    return flask.Response(answer.body, answer.status, answer.headers)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bearerguard.answer import Answer
 from bearerguard.errors import AuthError
-from bearerguard.guard import BaseGuard
+from bearerguard.guard import METADATA_METHODS, BaseGuard, paths
 from bearerguard.logging import current
 from bearerguard.rules import Rule
 
@@ -35,21 +35,36 @@ class Guard(BaseGuard):
     def protect(self, app: App, rule: Rule | None = None, public_paths: Iterable[str] = ()) -> App:
         """Return `app` behind the rule; it finds the `AccessToken` in its scope as `bearerguard.token`.
 
+        The resource's metadata is served without a token, as `install` does.
+
         Args:
             app: what to protect.
             rule: what tokens must fulfil; any sound token by default.
             public_paths: exact full paths that need no token.
         """
-        rule, public = self.remember(rule), paths(public_paths)
+        return self._guarded_app(app, self.remember(rule), paths(public_paths))
 
-        async def protected(scope: Scope, receive: Receive, send: Send) -> None:
+    def requires(self, rule: Rule | None = None) -> Callable[[App], App]:
+        """Return a decorator for ASGI applications that have one rule for everything."""
+        return lambda app: self.protect(app, rule)
+
+    def optional(self) -> Callable[[App], App]:
+        """Return a decorator for ASGI applications that serve requests without a token too.
+
+        Without one, `bearerguard.token` in the scope is None; a bad token is refused.
+        """
+        return lambda app: self._guarded_app(app, None, frozenset())
+
+    def _guarded_app(self, app: App, rule: Rule | None, public: frozenset[str]) -> App:
+        async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] not in ("http", "websocket") or is_public(scope, public):
                 await app(scope, receive, send)
                 return
+            headers = scope["headers"]
             try:
-                token = await self.acheck(scope["headers"], rule)
+                token = await (self.acheck_optional(headers) if rule is None else self.acheck(headers, rule))
             except AuthError as error:
-                await refuse(scope, send, self.answer(error), error.description)
+                await deny(scope, send, self.answer(error), error.description)
                 return
             scope["bearerguard.token"] = token
             before = current.set(token)
@@ -58,31 +73,22 @@ class Guard(BaseGuard):
             finally:
                 current.reset(before)
 
-        return protected
-
-    def requires(self, rule: Rule | None = None) -> Callable[[App], App]:
-        """Return a decorator for ASGI applications that have one rule for everything."""
-        return lambda app: self.protect(app, rule)
+        return self._with_metadata(guarded)
 
     def install(self, app: App) -> App:
-        """Return `app` with the resource's metadata (RFC 9728) served beside it, where it has a `resource`.
+        """Return `app` with the metadata of the resource (RFC 9728) beside it, where there is a `resource`."""
+        return self._with_metadata(app)
 
-        The metadata is public: install outside of `protect`.
-        """
+    def _with_metadata(self, app: App) -> App:
         served = frozenset(self.metadata_paths)
 
         async def installed(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"] in served:
-                await respond(send, self.metadata_answer())
+            if scope["type"] == "http" and scope["path"] in served and scope["method"] in METADATA_METHODS:
+                await respond(send, self.metadata_answer(scope["method"]))
                 return
             await app(scope, receive, send)
 
-        return installed
-
-
-def paths(public_paths: Iterable[str] | None) -> frozenset[str]:
-    """Return public paths as a set; one string is one path."""
-    return frozenset((public_paths,) if isinstance(public_paths, str) else public_paths or ())
+        return installed if served else app
 
 
 def is_public(scope: Scope, public_paths: frozenset[str]) -> bool:
@@ -94,11 +100,27 @@ def is_public(scope: Scope, public_paths: frozenset[str]) -> bool:
     return b"%2f" not in lower and b"%5c" not in lower and b"%2e" not in lower
 
 
-async def respond(send: Send, answer: Answer) -> None:
+def can_deny(scope: Scope) -> bool:
+    """Whether the server can answer the opening of a WebSocket like any other request.
+
+    The extension "WebSocket Denial Response" of ASGI. Without it, a client sees 403 and no reason.
+    """
+    return "websocket.http.response" in (scope.get("extensions") or {})
+
+
+async def respond(send: Send, answer: Answer, kind: str = "http.response") -> None:
     """Send an HTTP response."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": f"{kind}.start", "status": answer.status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": answer.body})
+
+
+async def deny(scope: Scope, send: Send, answer: Answer, reason: str) -> None:
+    """Refuse a request with an answer, the opening of a WebSocket too where the server can send one."""
+    if scope["type"] == "websocket" and can_deny(scope):
+        await respond(send, answer, "websocket.http.response")
+    else:
+        await refuse(scope, send, answer, reason)
 
 
 async def refuse(scope: Scope, send: Send, answer: Answer, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The door for Flask and what is built on it: a decorator for views, a check of scopes, a filter for logs.
+"""The doors for Flask and what is built on it: `Guard`, and the decorator, check and filter of layabauth.
 
 They read the request, ask the `ResourceServer`, and raise Werkzeug's exceptions with its verdict. They verify
 nothing themselves.
@@ -9,32 +9,29 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import math
 import time
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, NoReturn, ParamSpec, TypeVar, cast
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec, TypeVar, cast
 
 import flask
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable, Unauthorized
 
 from bearerguard._core.algorithms import ASYMMETRIC
+from bearerguard._core.credentials import Headers
 from bearerguard._core.limits import DEFAULT_LEEWAY
 from bearerguard._flask_guard import Guard
+from bearerguard._flask_request import RefusedRequest, admission, note, noted, refused
 from bearerguard._jwks_uri import server_of
-from bearerguard.errors import AuthError, InsufficientScope, MissingCredentials, ProviderUnavailable
-from bearerguard.logging import current, on_one_line
+from bearerguard.errors import AuthError, InsufficientScope, InvalidRequest, MissingCredentials
+from bearerguard.logging import on_one_line
 from bearerguard.token import AccessToken
-from bearerguard.wsgi import headers_of
 
-__all__ = ["Guard", "UserIdFilter", "requires_authentication", "requires_scopes"]
+__all__ = ["Guard", "RefusedRequest", "UserIdFilter", "requires_authentication", "requires_scopes"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _logger = logging.getLogger("bearerguard")
-_TOKEN = "bearerguard.token"
-"""Where `flask.g` keeps the `AccessToken`: no attribute that an application sets can have this name."""
 
 
 def requires_authentication(
@@ -96,20 +93,14 @@ def requires_authentication(
     def decorator(view: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(view)
         def authenticated(*args: P.args, **kwargs: P.kwargs) -> R:
-            _forget()
-            try:
-                _remember(server.authenticate(headers_of(flask.request.environ)))
-            except AuthError as error:
-                _refuse(error)
+            with _admission() as headers:
+                _remember(server.authenticate(headers))
             return view(*args, **kwargs)
 
         @functools.wraps(view)
         async def authenticated_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            _forget()
-            try:
-                _remember(await server.aauthenticate(headers_of(flask.request.environ)))
-            except AuthError as error:
-                _refuse(error)
+            with _admission() as headers:
+                _remember(await server.aauthenticate(headers))
             return await cast("Any", view(*args, **kwargs))
 
         if inspect.iscoroutinefunction(view):
@@ -145,7 +136,7 @@ def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: st
     missing = [scope for scope in expected if scope not in granted]
     if missing:
         error = InsufficientScope("scope", f"The token lacks {' '.join(missing)}.", expected)
-        _refuse(error, f"The {missing[0]} must be provided in the token.")
+        raise _refused(error, f"The {missing[0]} must be provided in the token.") from error
 
 
 class UserIdFilter(logging.Filter):
@@ -169,72 +160,28 @@ class UserIdFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Set the attribute; let the record pass."""
-        token = _verified_token()
+        token = noted()
         record.user_id = "" if token is None else on_one_line(token.claims.get(self.token_field_name))
         return True
 
 
-# -- what is known about the request, and only while it is served: flask.g ends with it -----------------
+# -- the contract of layabauth, over what the doors of Flask have in common -----------------------------
 
 
-def _forget() -> None:
-    """Before a token is verified: an outer decorator may have let another one through."""
-    for name in (_TOKEN, "token", "token_body"):
+def _admission() -> AbstractContextManager[Headers]:
+    for name in ("token", "token_body"):
         flask.g.pop(name, None)
-    current.set(_verified_token)
+    return admission(_refused)
 
 
 def _remember(token: AccessToken) -> None:
-    setattr(flask.g, _TOKEN, token)
+    note(token)
     flask.g.token = token.raw
     flask.g.token_body = dict(token.claims)
 
 
-def _verified_token() -> AccessToken | None:
-    return flask.g.get(_TOKEN) if flask.has_request_context() else None
-
-
-# -- refusals as Werkzeug's exceptions ------------------------------------------------------------------
-
-
-class _Refused(HTTPException):
-    """An exception that answers with the headers of an `AuthError`."""
-
-    error: AuthError
-
-    def get_headers(self, environ: Any = None, scope: Any = None) -> list[tuple[str, str]]:
-        return [*HTTPException.get_headers(self, environ, scope), *self.error.headers()]
-
-
-class _Unauthorized(_Refused, Unauthorized):
-    """401."""
-
-
-class _Forbidden(_Refused, Forbidden):
-    """403."""
-
-
-class _ServiceUnavailable(_Refused, ServiceUnavailable):
-    """503."""
-
-
-_EXCEPTIONS: dict[int, type[_Refused]] = {
-    400: _Unauthorized,  # the contract of `requires_authentication`: credentials that are no good are a 401
-    401: _Unauthorized,
-    403: _Forbidden,
-    503: _ServiceUnavailable,
-}
-
-
-def _refuse(error: AuthError, description: str | None = None) -> NoReturn:
-    """Raise the exception that stands for `error`, with what error handlers of applications look at."""
+def _refused(error: AuthError, description: str | None = None) -> RefusedRequest:
     if description is None and not isinstance(error, MissingCredentials):  # Werkzeug's text says it well
         description = error.description
-    exception = _EXCEPTIONS[error.status](description)
-    exception.error = error
-    if isinstance(exception, Unauthorized):
-        challenge = WWWAuthenticate.from_header(error.challenge())
-        exception.www_authenticate = (challenge,) if challenge else None
-    if isinstance(exception, ServiceUnavailable) and isinstance(error, ProviderUnavailable):
-        exception.retry_after = max(1, math.ceil(error.retry_after))
-    raise exception from error
+    status = 401 if isinstance(error, InvalidRequest) else None  # credentials that are no good are a 401
+    return refused(error, error.headers(), status=status, description=description)

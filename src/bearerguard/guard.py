@@ -6,6 +6,7 @@ Knows no framework. A door adds how a request is read, how an answer is written,
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from bearerguard.server import ResourceServer
 from bearerguard.token import AccessToken
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
+METADATA_METHODS = ("GET", "HEAD", "OPTIONS")
+_ANY_ORIGIN = [("Access-Control-Allow-Origin", "*")]
 
 
 class BaseGuard:
@@ -139,16 +142,28 @@ class BaseGuard:
             document["resource_name"] = self.realm
         return document
 
-    def metadata_answer(self) -> Answer:
-        """Return the response that serves the metadata: public, cacheable, readable from any origin."""
+    def metadata_answer(self, method: str = "GET") -> Answer:
+        """Return the response that serves the metadata: public, cacheable, readable from any origin.
+
+        Args:
+            method: one of `METADATA_METHODS`. A browser asks with OPTIONS whether it may send header fields
+                of its own, such as the `MCP-Protocol-Version` of an MCP client.
+        """
+        if method == "OPTIONS":
+            headers = [("Access-Control-Allow-Methods", "GET"), ("Access-Control-Allow-Headers", "*")]
+            return Answer(204, [*_ANY_ORIGIN, *headers], b"")
         content = json.dumps(self.metadata()).encode()
         headers = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(content))),
             ("Cache-Control", "public, max-age=3600"),
-            ("Access-Control-Allow-Origin", "*"),
         ]
-        return Answer(200, headers, content)
+        return Answer(200, [*headers, *_ANY_ORIGIN], content)
+
+
+def paths(public_paths: Iterable[str] | None) -> frozenset[str]:
+    """Return public paths as a set; one string is one path."""
+    return frozenset((public_paths,) if isinstance(public_paths, str) else public_paths or ())
 
 
 def _allowed(rule: Rule, token: AccessToken) -> AccessToken:

@@ -17,8 +17,9 @@ from typing import Any
 from bearerguard._starlette_backend import OAuth2IdTokenBackend, on_error
 from bearerguard._starlette_guard import Guard
 from bearerguard.answer import answer
-from bearerguard.asgi import App, Receive, Scope, Send, is_public, paths, refuse
+from bearerguard.asgi import App, Receive, Scope, Send, is_public, refuse
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials, SecurityWarning
+from bearerguard.guard import paths
 from bearerguard.logging import current
 from bearerguard.provider import Provider
 from bearerguard.server import ResourceServer

@@ -6,19 +6,23 @@ tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
 from bearerguard.answer import Answer
 from bearerguard.errors import AuthError
-from bearerguard.guard import BaseGuard
+from bearerguard.guard import METADATA_METHODS, BaseGuard, paths
 from bearerguard.logging import current
 from bearerguard.rules import Rule
+from bearerguard.token import AccessToken
 
 Environ = MutableMapping[str, Any]
 StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+TOKEN = "bearerguard.token"
+"""Where the environ of a request has its `AccessToken`. No header field becomes a key like this."""
 
 
 class Guard(BaseGuard):
@@ -32,47 +36,96 @@ class Guard(BaseGuard):
     def protect(self, app: App, rule: Rule | None = None, public_paths: Iterable[str] = ()) -> App:
         """Return `app` behind the rule; it finds the `AccessToken` in its environ as `bearerguard.token`.
 
+        The resource's metadata is served without a token, as `install` does.
+
         Args:
             app: what to protect.
             rule: what tokens must fulfil; any sound token by default.
             public_paths: exact full paths that need no token.
         """
-        rule = self.remember(rule)
-        public = frozenset((public_paths,) if isinstance(public_paths, str) else public_paths)
-
-        def protected(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            if full_path(environ) in public:
-                return app(environ, start_response)
-            try:
-                token = self.check(headers_of(environ), rule)
-            except AuthError as error:
-                return respond(environ, start_response, self.answer(error))
-            environ["bearerguard.token"] = token
-            before = current.set(token)
-            try:
-                return app(environ, start_response)
-            finally:
-                current.reset(before)
-
-        return protected
+        return self._guarded_app(app, self.remember(rule), paths(public_paths))
 
     def requires(self, rule: Rule | None = None) -> Callable[[App], App]:
         """Return a decorator for WSGI applications that have one rule for everything."""
         return lambda app: self.protect(app, rule)
 
-    def install(self, app: App) -> App:
-        """Return `app` with the resource's metadata (RFC 9728) served beside it, where it has a `resource`.
+    def optional(self) -> Callable[[App], App]:
+        """Return a decorator for WSGI applications that serve requests without a token too.
 
-        The metadata is public: install outside of `protect`.
+        Without one, `bearerguard.token` in the environ is None; a bad token is refused.
         """
+        return lambda app: self._guarded_app(app, None, frozenset())
+
+    def install(self, app: App) -> App:
+        """Return `app` with the metadata of the resource (RFC 9728) beside it, where there is a `resource`."""
         served = frozenset(self.metadata_paths)
 
         def installed(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            if environ["REQUEST_METHOD"] in ("GET", "HEAD") and full_path(environ) in served:
-                return respond(environ, start_response, self.metadata_answer())
+            method = environ["REQUEST_METHOD"]
+            if method in METADATA_METHODS and full_path(environ) in served:
+                return respond(environ, start_response, self.metadata_answer(method))
             return app(environ, start_response)
 
-        return installed
+        return installed if served else app
+
+    def _guarded_app(self, app: App, rule: Rule | None, public: frozenset[str]) -> App:
+        def guarded(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            if full_path(environ) in public:
+                return app(environ, start_response)
+            headers = headers_of(environ)
+            try:
+                token = self.check_optional(headers) if rule is None else self.check(headers, rule)
+            except AuthError as error:
+                return respond(environ, start_response, self.answer(error))
+            environ[TOKEN] = token
+            before = current.set(token)
+            try:
+                body = app(environ, start_response)
+            finally:
+                current.reset(before)
+            return body if _is_complete(body, environ) else _Body(body, token)
+
+        return self.install(guarded)
+
+
+class _Body:
+    """A body that the application makes while it is sent, when the server's thread has no token any more.
+
+    A generator runs no line of the application before the server asks for the first chunk.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], token: AccessToken | None) -> None:
+        self._chunks = chunks
+        self._token = token
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        before = current.set(self._token)
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._chunks)
+            return next(self._iterator)
+        finally:
+            current.reset(before)
+
+    def close(self) -> None:
+        """Close the application's body (PEP 3333, "Specification Details")."""
+        before = current.set(self._token)
+        try:
+            if hasattr(self._chunks, "close"):
+                self._chunks.close()
+        finally:
+            current.reset(before)
+
+
+def _is_complete(body: Iterable[bytes], environ: Environ) -> bool:
+    """Whether no line of the application runs any more; the server may then make more of what it is."""
+    file_wrapper = environ.get("wsgi.file_wrapper")  # PEP 3333, "Optional Platform-Specific File Handling"
+    kinds = (list, tuple, file_wrapper) if isinstance(file_wrapper, type) else (list, tuple)
+    return isinstance(body, kinds)
 
 
 def full_path(environ: Environ) -> str:
