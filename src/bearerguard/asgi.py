@@ -76,7 +76,7 @@ class Guard(BaseGuard):
         return self._with_metadata(guarded)
 
     def install(self, app: App) -> App:
-        """Return `app` with the metadata of the resource (RFC 9728) beside it, where there is a `resource`."""
+        """Return `app` with the metadata of the resource (RFC 9728) beside it, where the guard has one."""
         return self._with_metadata(app)
 
     def _with_metadata(self, app: App) -> App:

@@ -57,7 +57,7 @@ class Guard(BaseGuard):
         return lambda app: self._guarded_app(app, None, frozenset())
 
     def install(self, app: App) -> App:
-        """Return `app` with the metadata of the resource (RFC 9728) beside it, where there is a `resource`."""
+        """Return `app` with the metadata of the resource (RFC 9728) beside it, where the guard has one."""
         served = frozenset(self.metadata_paths)
 
         def installed(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
