@@ -44,6 +44,9 @@ docs: $(VENV)-docs/.docs  ## the documentation, as a site in build/site
 fuzz: $(VENV)-fuzz/.fuzz  ## random input for the parser, tokens, keys and headers (SECONDS=60 each, TARGETS="verify key_set")
 	@$(VENV)-fuzz/bin/python fuzz/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
 
+chaos: $(VENV)/.test  ## load on real servers while their provider misbehaves (SECONDS=120)
+	@SECONDS=$(SECONDS) $(BIN)/python -m chaos.run
+
 format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
