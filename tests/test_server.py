@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 
 from bearerguard import (
@@ -279,3 +280,24 @@ def test_exported_keys_of_a_provider_that_is_gone_are_told_and_left(
     ResourceServer(given(issuer, name="login"), clock=issuer.clock, keys=first.export_keys())
     ResourceServer(given(issuer, name="gone"), clock=issuer.clock, keys=first.export_keys())
     assert caplog.text.count("'gone' were not taken over") == 2
+
+
+@pytest.mark.xfail(reason="an address that was learnt before is used without a word about the metadata")
+def test_metadata_that_is_not_to_be_believed_is_told_though_the_keys_go_on_serving(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    documents: dict[str, Any] = {
+        "/.well-known/openid-configuration": {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri},
+        "/jwks": issuer.jwks(),
+    }
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=documents[request.url.path]))
+    server = issuer.resource_server(http_options={"transport": transport})
+    server.warm_up_sync()
+    documents["/.well-known/openid-configuration"] = {
+        "issuer": "https://evil.test",
+        "jwks_uri": "https://evil.test/",
+    }
+    issuer.clock.advance(600 + 3600)
+    assert server.verify(issuer.token()).subject == "user-1"
+    assert "issuer_mismatch" in caplog.text
+    assert server.health()[issuer.url]["last_failure"]["reason"] == "issuer_mismatch"

@@ -20,6 +20,11 @@ def test_quotes_and_backslashes_are_escaped() -> None:
     assert quoted('a "b" \\c') == '"a \\"b\\" \\\\c"'
 
 
+def test_every_printable_character_stays() -> None:
+    printable = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in '"\\')
+    assert quoted(printable) == f'"{printable}"'
+
+
 def test_what_a_header_cannot_carry_is_replaced() -> None:
     assert quoted("a\r\nSet-Cookie: b\x00\x7fé") == '"a??Set-Cookie: b???"'
 
