@@ -25,6 +25,7 @@ from bearerguard._jwks_uri import server_of
 from bearerguard.errors import AuthError, InsufficientScope, InvalidRequest, MissingCredentials
 from bearerguard.logging import on_one_line
 from bearerguard.token import AccessToken
+from bearerguard.wsgi import TOKEN
 
 __all__ = ["Guard", "RefusedRequest", "UserIdFilter", "requires_authentication", "requires_scopes"]
 
@@ -160,7 +161,7 @@ class UserIdFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Set the attribute; let the record pass."""
-        token = noted()
+        token = noted() or _remembered()
         record.user_id = "" if token is None else on_one_line(token.claims.get(self.token_field_name))
         return True
 
@@ -169,7 +170,7 @@ class UserIdFilter(logging.Filter):
 
 
 def _admission() -> AbstractContextManager[Headers]:
-    for name in ("token", "token_body"):
+    for name in ("token", "token_body", TOKEN):
         flask.g.pop(name, None)
     return admission(_refused)
 
@@ -178,6 +179,12 @@ def _remember(token: AccessToken) -> None:
     note(token)
     flask.g.token = token.raw
     flask.g.token_body = dict(token.claims)
+    setattr(flask.g, TOKEN, token)
+
+
+def _remembered() -> AccessToken | None:
+    """The token behind `flask.g.token`: the contract has the filter find it for as long as that is there."""
+    return flask.g.get(TOKEN) if flask.has_request_context() else None
 
 
 def _refused(error: AuthError, description: str | None = None) -> RefusedRequest:
