@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.websockets import WebSocket
 
-from bearerguard.asgi import POLICY_VIOLATION, refuse
+from bearerguard.asgi import POLICY_VIOLATION, can_deny, deny
 from bearerguard.asgi import Guard as ASGIGuard
 from bearerguard.errors import AuthError, ConfigurationError
+from bearerguard.guard import METADATA_METHODS
 from bearerguard.logging import current
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
@@ -68,11 +69,11 @@ class Guard(ASGIGuard):
     def install(self, app: Starlette) -> Starlette:  # type: ignore[override]
         """Serve the resource's metadata (RFC 9728) from `app`, where the guard has a `resource`."""
         for path in self.metadata_paths:
-            app.router.routes.insert(0, Route(path, self._serve_metadata, methods=["GET"]))
+            app.router.routes.insert(0, Route(path, self._serve_metadata, methods=METADATA_METHODS))
         return app
 
-    def _serve_metadata(self, _: Request) -> Response:
-        status, headers, body = self.metadata_answer()
+    async def _serve_metadata(self, request: Request) -> Response:
+        status, headers, body = self.metadata_answer(request.method)
         return Response(body, status, dict(headers))
 
     # -- endpoints -----------------------------------------------------------------------------------
@@ -83,10 +84,13 @@ class Guard(ASGIGuard):
             guarded = self._guarded_class(endpoint, rule)
         elif inspect.iscoroutinefunction(endpoint):
             guarded = self._guarded_task(endpoint, rule)
-        elif callable(endpoint):
+        elif inspect.isroutine(endpoint) or isinstance(endpoint, functools.partial):
             guarded = self._guarded_function(endpoint, rule)
         else:
-            raise ConfigurationError(f"{endpoint!r:.80} is no endpoint: decorate a function or a class.")
+            raise ConfigurationError(
+                f"{endpoint!r:.80} is no endpoint: decorate a function or a class, and put an application "
+                "behind a rule with protect(app, rule)."
+            )
         return cast("E", guarded)
 
     def _guarded_task(self, endpoint: Callable[..., Any], rule: Rule | None) -> Callable[..., Any]:
@@ -96,10 +100,13 @@ class Guard(ASGIGuard):
             try:
                 await self._admit(connection, rule)
             except AuthError as error:
-                if isinstance(connection, WebSocket):
+                if not isinstance(connection, WebSocket):
+                    return self.response(error)
+                if can_deny(connection.scope):
+                    await connection.send_denial_response(self.response(error))
+                else:
                     await connection.close(POLICY_VIOLATION, error.description)
-                    return None
-                return self.response(error)
+                return None
             return await endpoint(*args, **kwargs)
 
         return guarded
@@ -114,7 +121,7 @@ class Guard(ASGIGuard):
                 token = self.check_optional(headers) if rule is None else self.check(headers, rule)
             except AuthError as error:
                 return self.response(error)
-            _note(connection, token)
+            note(connection, token)
             return endpoint(*args, **kwargs)
 
         return guarded
@@ -128,17 +135,18 @@ class Guard(ASGIGuard):
             try:
                 await guard._admit(HTTPConnection(self.scope), rule)
             except AuthError as error:
-                await refuse(self.scope, self.send, guard.answer(error), error.description)
+                await deny(self.scope, self.send, guard.answer(error), error.description)
                 return
             await endpoint.dispatch(self)
 
-        return type(endpoint.__name__, (endpoint,), {"dispatch": dispatch, "__module__": endpoint.__module__})
+        kept = {name: getattr(endpoint, name) for name in ("__module__", "__qualname__", "__doc__")}
+        return type(endpoint.__name__, (endpoint,), {**kept, "dispatch": dispatch})
 
     async def _admit(self, connection: HTTPConnection, rule: Rule | None) -> AccessToken | None:
         """Check a request, and note its token where the application and the logs find it."""
         headers = connection.scope["headers"]
         token = await (self.acheck_optional(headers) if rule is None else self.acheck(headers, rule))
-        _note(connection, token)
+        note(connection, token)
         return token
 
     def response(self, error: AuthError) -> Response:
@@ -147,7 +155,8 @@ class Guard(ASGIGuard):
         return Response(body, status, dict(headers))
 
 
-def _note(connection: HTTPConnection, token: AccessToken | None) -> None:
+def note(connection: HTTPConnection, token: AccessToken | None) -> None:
+    """Put a token where the application and the logs find it."""
     connection.scope["bearerguard.token"] = token
     current.set(token)
 

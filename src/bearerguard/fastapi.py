@@ -6,8 +6,9 @@ in the OpenAPI document with its security scheme and scopes. It verifies nothing
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,23 +19,21 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from bearerguard._io.metadata import fetch_metadata
+from bearerguard._fastapi_document import Document, scheme_name
 from bearerguard._starlette_guard import Guard as StarletteGuard
-from bearerguard.asgi import POLICY_VIOLATION
+from bearerguard._starlette_guard import note
+from bearerguard.asgi import POLICY_VIOLATION, can_deny
 from bearerguard.errors import AuthError
-from bearerguard.openapi import bearer_scheme, oauth2_scheme
-from bearerguard.rules import Rule
-from bearerguard.server import ResourceServer
+from bearerguard.rules import Rule, authenticated
 from bearerguard.token import AccessToken
-
-_MARK = "bearerguard requirement "
-"""Begins the name of a scheme that stands for one requirement, until the document is finished."""
-_RETRY_METADATA = 30.0
-"""Seconds after which metadata that could not be had is asked for again, by a request for the document."""
 
 
 class RefusedRequest(HTTPException):
-    """A refusal as FastAPI raises it. Without `guard.install(app)`, FastAPI answers it in its own way."""
+    """A refusal as FastAPI raises it. Without `guard.install(app)`, FastAPI answers it in its own way.
+
+    Attributes:
+        error: the refusal.
+    """
 
     def __init__(self, error: AuthError, headers: dict[str, str]) -> None:
         super().__init__(error.status, error.description, headers)
@@ -42,30 +41,46 @@ class RefusedRequest(HTTPException):
 
 
 class Requirement(SecurityBase):
-    """A rule as a dependency, and as a security scheme. Made by `Guard.requires` and `Guard.optional`."""
+    """A rule as a dependency, and as a security scheme. Made by `Guard.requires` and `Guard.optional`.
 
-    scheme_name = "bearer"
+    Attributes:
+        guard: whose it is.
+        rule: what a token must fulfil; None where a request without one is served too.
+    """
 
     def __init__(self, guard: Guard, rule: Rule | None) -> None:
         self.model = HTTPBearerModel(bearerFormat="JWT")
         self.guard = guard
         self.rule = rule
-        guard.requirements.append(self)
 
-    def mark(self, number: int) -> None:
-        """Take a scheme name by which the guard finds this requirement again in the document."""
-        self.scheme_name = f"{_MARK}{number}"
+    @property
+    def scheme_name(self) -> str:  # type: ignore[override]
+        """The name of its security scheme."""
+        return scheme_name(self.guard, self.rule)
 
     async def __call__(self, connection: HTTPConnection) -> AccessToken | None:
         """Return the verified token of the request; None only where it is optional."""
+        scope = connection.scope
         try:
-            return await self.guard._admit(connection, self.rule)  # noqa: SLF001 - of the same door
+            token = await self._token(scope)
         except AuthError as error:
-            if connection.scope["type"] == "websocket":
+            if scope["type"] == "websocket" and not can_deny(scope):
                 raise WebSocketException(POLICY_VIOLATION, error.description) from error
             answer = self.guard.answer(error)
             kept = {name: value for name, value in answer.headers if not name.startswith("Content-")}
             raise RefusedRequest(error, kept) from error
+        note(connection, token)
+        return token
+
+    async def _token(self, scope: Mapping[str, Any]) -> AccessToken | None:
+        if self.rule is None:
+            return await self.guard.acheck_optional(scope["headers"])
+        token = await self.guard.acheck(scope["headers"], authenticated)
+        if not self.rule.allows(token):
+            # The challenge is for all that the route asks for, or a client would have to come back for each
+            # dependency (RFC 6750, section 3: "scope" is what is needed to access the resource).
+            raise reduce(and_, _rules_of_route(scope, self.guard), self.rule).refusal(token)
+        return token
 
 
 class Guard(StarletteGuard):
@@ -78,15 +93,14 @@ class Guard(StarletteGuard):
         ... async def orders(token: Annotated[AccessToken, guard.requires(scope("orders:read"))]): ...
     """
 
-    def __init__(self, server: ResourceServer, **options: Any) -> None:
-        super().__init__(server, **options)
-        self.requirements: list[Requirement] = []
-
     def requires(self, rule: Rule | None = None) -> Any:
         """Return a dependency whose value is the `AccessToken` of a request that fulfils `rule`.
 
         For `Annotated[AccessToken, guard.requires(...)]`, and for `dependencies=[...]` of a route, a router
         or an application; on HTTP routes and WebSockets.
+
+        Args:
+            rule: what the token must fulfil; any sound token by default.
         """
         rule = self.remember(rule)
         return Security(Requirement(self, rule), scopes=sorted(rule.scopes()))
@@ -95,7 +109,13 @@ class Guard(StarletteGuard):
         """Return a dependency whose value is the `AccessToken`, or None; a bad token is refused."""
         return Security(Requirement(self, None))
 
-    def install(self, app: FastAPI, *, docs_client_id: str | None = None) -> FastAPI:  # type: ignore[override]
+    def install(  # type: ignore[override]
+        self,
+        app: FastAPI,
+        *,
+        docs_client_id: str | None = None,
+        docs_scopes: Mapping[str, str] | None = None,
+    ) -> FastAPI:
         """Have `app` answer refusals as the guard does, serve its metadata, and document its security.
 
         The OpenAPI document gets the authorization code flow with PKCE where a provider's metadata names its
@@ -105,111 +125,36 @@ class Guard(StarletteGuard):
             app: the application.
             docs_client_id: the client that `/docs` logs in as: a public client with PKCE, whose redirect
                 URI is the application's `/docs/oauth2-redirect`.
+            docs_scopes: the scopes that `/docs` can ask for, each with a description; by default those of
+                the rules, as they stand in tokens. Some providers call them differently when asked for.
         """
         super().install(app)
         app.add_exception_handler(RefusedRequest, self._answer_refused)
-        _Documentation(self, app).install(docs_client_id)
+        settings = {"usePkceWithAuthorizationCodeGrant": True, **(app.swagger_ui_init_oauth or {})}
+        if docs_client_id is not None:
+            settings["clientId"] = docs_client_id
+        app.swagger_ui_init_oauth = settings
+        Document(self, app, docs_scopes).install()
         return app
 
-    def _answer_refused(self, _: Request, refused: Exception) -> Response:
+    async def _answer_refused(self, _: Request, refused: Exception) -> Response:
         assert isinstance(refused, RefusedRequest)  # noqa: S101 - it is registered for nothing else
         return self.response(refused.error)
 
 
-class _Documentation:
-    """The security part of an application's OpenAPI document."""
-
-    def __init__(self, guard: Guard, app: FastAPI) -> None:
-        self._guard = guard
-        self._app = app
-        self._schemes = dict(_named(guard.server.providers))
-        self._metadata: dict[str, dict[str, Any]] = {}
-        self._asked_at: float | None = None
-
-    def install(self, client_id: str | None) -> None:
-        app, original = self._app, self._app.openapi
-
-        def openapi() -> dict[str, Any]:
-            if app.openapi_schema is None:
-                for number, requirement in enumerate(self._guard.requirements):
-                    requirement.mark(number)
-                self._describe(original())
-            return original()
-
-        app.openapi = openapi  # type: ignore[method-assign]
-        settings = {"usePkceWithAuthorizationCodeGrant": True, **(app.swagger_ui_init_oauth or {})}
-        if client_id is not None:
-            settings["clientId"] = client_id
-        app.swagger_ui_init_oauth = settings
-        for route in app.router.routes:
-            if getattr(route, "path", None) == app.openapi_url and hasattr(route, "app"):
-                route.app = self._with_metadata(route.app)
-
-    def _with_metadata(
-        self, served: Callable[..., Awaitable[None]]
-    ) -> Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]:
-        """Have the document wait for metadata, off the event loop, as building it cannot."""
-
-        async def documented(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-            await self._ask_for_metadata()
-            await served(scope, receive, send)
-
-        return documented
-
-    async def _ask_for_metadata(self) -> None:
-        missing = [scheme for scheme in self._schemes if scheme not in self._metadata]
-        now = time.monotonic()
-        if not missing or (self._asked_at is not None and now < self._asked_at + _RETRY_METADATA):
-            return
-        self._asked_at = now
-        for scheme in missing:
-            metadata = await fetch_metadata(self._schemes[scheme])
-            if metadata is not None:
-                self._metadata[scheme] = metadata
-                self._app.openapi_schema = None  # made anew, with the flow
-
-    def _describe(self, document: dict[str, Any]) -> None:
-        """Put the providers' schemes in the place of the marks, with each operation's alternatives."""
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        marked = [name for name in schemes if name.startswith(_MARK)]
-        for name in marked:
-            del schemes[name]
-        scopes = {name: "" for rule in self._guard.rules for name in sorted(rule.scopes())}
-        for name in self._schemes if marked else ():
-            schemes[name] = _scheme(self._metadata.get(name, {}), scopes)
-        for operations in document.get("paths", {}).values():
-            for operation in operations.values():
-                if isinstance(operation, dict) and "security" in operation:
-                    operation["security"] = self._alternatives(operation["security"])
-
-    def _alternatives(self, security: list[dict[str, list[str]]]) -> list[dict[str, list[str]]]:
-        """The requirements of an operation, the guard's own replaced by what they ask for together."""
-        rules = {mark: rule for mark, rule in self._marked_rules() if {mark} in map(set, security)}
-        others = [one for one in security if not rules.keys() & one.keys()]
-        if not rules:
-            return others
-        asked = [rule for rule in rules.values() if rule is not None]
-        if not asked:
-            return [*others, {}, *({scheme: list[str]()} for scheme in self._schemes)]
-        whole = asked[0]
-        for rule in asked[1:]:
-            whole &= rule
-        own = [one for scheme in self._schemes for one in whole.security_requirement(scheme)]
-        return [*others, *own]
-
-    def _marked_rules(self) -> Iterator[tuple[str, Rule | None]]:
-        for requirement in self._guard.requirements:
-            yield requirement.scheme_name, requirement.rule
-
-
-def _named(providers: Any) -> Iterator[tuple[str, Any]]:
-    """A name for each provider's scheme, of the characters that OpenAPI allows."""
-    for number, provider in enumerate(providers, start=1):
-        yield ("oauth2" if number == 1 else f"oauth2_{number}"), provider
-
-
-def _scheme(metadata: dict[str, Any], scopes: dict[str, str]) -> dict[str, Any]:
-    authorization, token = metadata.get("authorization_endpoint"), metadata.get("token_endpoint")
-    if isinstance(authorization, str) and isinstance(token, str):
-        return oauth2_scheme(scopes, authorization_url=authorization, token_url=token)
-    return bearer_scheme()
+def _rules_of_route(scope: Mapping[str, Any], guard: Guard) -> Iterator[Rule]:
+    """What all dependencies of the route ask for: its own, its routers' and the application's."""
+    # Where a router is included, newer FastAPI keeps what results apart from the router's own route.
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    dependants = [getattr(place, "dependant", None) for place in (context, scope.get("route"))]
+    pending = next(([dependant] for dependant in dependants if dependant is not None), [])
+    while pending:
+        dependant = pending.pop()
+        pending.extend(dependant.dependencies)
+        requirement = dependant.call
+        if (
+            isinstance(requirement, Requirement)
+            and requirement.guard is guard
+            and requirement.rule is not None
+        ):
+            yield requirement.rule

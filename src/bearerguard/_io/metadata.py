@@ -5,32 +5,45 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import anyio
 import anyio.to_thread
 
 from bearerguard._core.address import why_insecure
+from bearerguard._core.limits import FETCH_TIMEOUT
 from bearerguard._flows.effects import FetchFailed
 from bearerguard._flows.key_fetch import discover
 from bearerguard._io.drive import run_fetch
-from bearerguard._io.http import HttpClient
+from bearerguard._io.http import HttpClient, Session
 from bearerguard.provider import Provider
 
 _logger = logging.getLogger("bearerguard")
 
 
-async def fetch_metadata(provider: Provider) -> dict[str, Any] | None:
+async def fetch_metadata(provider: Provider, *, seconds: float = FETCH_TIMEOUT) -> dict[str, Any] | None:
     """Return the metadata of a provider's issuer, or None where it cannot be had, or must not be asked for.
 
     A provider whose keys were given, as an object or by a function, is never asked anything.
+
+    Args:
+        provider: whose issuer to ask.
+        seconds: after which the answer is waited for no longer, whatever the `http_options` say.
     """
     issuer = provider.issuer
     asked = provider.key_set is None and not callable(provider.keys)
     if not asked or issuer is None or why_insecure(issuer, allow_http=provider.dangerously_allow_http):
         return None
-    return await anyio.to_thread.run_sync(_fetch, provider, issuer)
+    sessions: list[Session] = []
+    with anyio.move_on_after(seconds):
+        return await anyio.to_thread.run_sync(_fetch, provider, issuer, sessions, abandon_on_cancel=True)
+    _logger.warning("metadata of provider %r did not come in %g seconds", provider.name, seconds)
+    for session in sessions:
+        session.abort()
+    return None
 
 
-def _fetch(provider: Provider, issuer: str) -> dict[str, Any] | None:
-    session = HttpClient(provider.http_options).session()
+def _fetch(provider: Provider, issuer: str, sessions: list[Session]) -> dict[str, Any] | None:
+    session = HttpClient(provider.http_options or {}).session()
+    sessions.append(session)
     try:
         return run_fetch(discover(issuer), session)
     except FetchFailed as failure:
