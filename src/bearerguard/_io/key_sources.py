@@ -5,6 +5,7 @@ Thirty decorated views with the same address share one source, so they share its
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -18,6 +19,9 @@ from bearerguard.provider import Provider
 
 _shared: weakref.WeakValueDictionary[Any, FetchedKeys] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A child forked while another thread held the lock would wait for that thread for ever.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def key_source(provider: Provider, clock: Callable[[], float]) -> FetchedKeys | FixedKeys:
