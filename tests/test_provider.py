@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bearerguard import ID_TOKEN, JWT, RFC9068, ConfigurationError, Provider
+from bearerguard import ID_TOKEN, JWT, RFC9068, ConfigurationError, Provider, SecurityWarning
 from bearerguard._core.limits import MAX_LEEWAY
+from bearerguard.provider import warn_unchecked
 from bearerguard.testing import Issuer, signing_key
 
 URL = "https://login.example/jwks"
@@ -150,8 +151,8 @@ def test_a_lifetime_may_be_any_time_or_for_ever(lifetime: float | None) -> None:
 
 
 def test_pins_may_be_one_or_several() -> None:
-    assert provider(pinned_thumbprints="a").pinned_thumbprints == {"a"}
-    assert provider(pinned_thumbprints=["a", "b"]).pinned_thumbprints == {"a", "b"}
+    assert provider(pinned_thumbprints="a").pinned_thumbprints == frozenset({"a"})
+    assert provider(pinned_thumbprints=["a", "b"]).pinned_thumbprints == frozenset({"a", "b"})
 
 
 def test_a_path_to_scopes_or_roles_is_kept_as_it_was_given() -> None:
@@ -229,6 +230,18 @@ def test_plain_http_off_loopback_takes_the_option_with_the_long_name() -> None:
     with pytest.raises(ConfigurationError):
         provider(keys=insecure)
     assert provider(keys=insecure, dangerously_allow_http=True).keys == insecure
+
+
+@pytest.mark.parametrize("check", ["issuer", "audience"])
+def test_a_check_that_is_switched_off_can_be_warned_of(check: str) -> None:
+    settings: dict[str, Any] = {check: None, f"dangerously_accept_any_{check}": True}
+    with pytest.warns(SecurityWarning, match=f"'login' .* Pass {check}=") as warned:
+        warn_unchecked(provider(keys=KEY, **settings), 1)
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+def test_a_provider_that_checks_both_is_warned_of_in_nothing() -> None:
+    warn_unchecked(provider(), 1)
 
 
 # -- what it refuses, and what it says to write instead

@@ -158,6 +158,11 @@ def test_required_claims_must_be_there_and_not_null() -> None:
     assert reason_of({}, required=("client_id",)) == "missing_claim"
 
 
+def test_a_required_client_id_is_a_string() -> None:
+    for value in (5, True, ["app"], {"id": "app"}):
+        assert reason_of({"client_id": value}, required=("client_id",)) == "invalid_claim"
+
+
 def test_a_claim_with_a_fixed_value_must_have_one_of_its_values() -> None:
     required_values: dict[str, Any] = {"token_use": ("access", "m2m")}
     assert check({"token_use": "access"}, required_values=required_values)
