@@ -10,7 +10,7 @@ import asyncio
 import atexit
 import functools
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,6 +177,10 @@ def view() -> dict[str, Any]:
     return {}
 
 
+def flask_guard() -> Ask:
+    return flask_app(flask_door.Guard(minting.server()).requires()(view))
+
+
 def flask_app(view: Callable[[], Any]) -> Ask:
     app = flask.Flask("hostile")
     app.testing = True
@@ -206,14 +210,15 @@ DOORS = (
     Door("starlette guard", starlette_guard),
     Door("fastapi guard", fastapi_guard),
     Door("flask decorator", flask_decorator, badly_put=401, differs=JOINED),
+    Door("flask guard", flask_guard, differs=JOINED),
 )
 
 
 # -- what servers do, by hand ----------------------------------------------------------------------------
 
-_runner = asyncio.Runner()
-atexit.register(_runner.close)
-run = _runner.run
+_loop = asyncio.new_event_loop()
+atexit.register(_loop.close)
+run = _loop.run_until_complete
 
 
 def outcome(verify: Callable[[], AccessToken]) -> Answer:
@@ -297,9 +302,8 @@ async def messages(app: asgi.App, scope: dict[str, Any]) -> list[Any]:
         kind = "websocket.connect" if scope["type"] == "websocket" else "http.request"
         return {"type": kind, "body": b"", "more_body": False}
 
-    def send(message: Any) -> Awaitable[None]:
+    async def send(message: Any) -> None:
         sent.append(message)
-        return asyncio.sleep(0)
 
     await app(scope, receive, send)
     return sent

@@ -19,7 +19,7 @@ from bearerguard._core.key_material import UnusableKeys, read_keys
 from tests.hostile import minting
 from tests.hostile.minting import AUDIENCE, ISSUER, NOW
 
-thorough = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 SYMMETRIC = ["HS256", "HS384", "HS512"]
