@@ -63,6 +63,18 @@ def test_nesting_is_bounded() -> None:
         decode_json(b"[" * 10_000)
 
 
+def test_the_greatest_depth_is_accepted_among_any_number_of_brackets() -> None:
+    assert decode_json(b"[[]," + nested(MAX_JSON_DEPTH - 1) + b",[]]")
+    with pytest.raises(ValueError, match=r"^nested too deep$"):
+        decode_json(b"[[]," + nested(MAX_JSON_DEPTH) + b",[]]")
+
+
+@pytest.mark.parametrize("text", [rb'"\""', rb'"\\"', rb'"a\nb"', rb'"{["'], ids=ascii)
+def test_a_string_hides_no_nesting_behind_it(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^nested too deep$"):
+        decode_json(b"[" + text + b"," + nested(MAX_JSON_DEPTH) + b"]")
+
+
 def test_the_verdict_about_nesting_does_not_depend_on_the_callers_depth() -> None:
     def deeper(frames: int) -> Any:
         return deeper(frames - 1) if frames else decode_object(nested(MAX_JSON_DEPTH))
