@@ -11,7 +11,7 @@ export COVERAGE_FILE := $(VENV)/.coverage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types bench fuzz format pins clean
+.PHONY: help demo test lint types bench fuzz mutants audit format pins clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,12 +47,19 @@ fuzz: $(VENV)-fuzz/.fuzz  ## random input for the parser, tokens, keys and heade
 chaos: $(VENV)/.test  ## load on real servers while their provider misbehaves (SECONDS=120)
 	@SECONDS=$(SECONDS) $(BIN)/python -m chaos.run
 
+mutants: $(VENV)-mutants/.mutants  ## change _core and _flows in every small way, and see whether a test notices (JOBS=2)
+	$(VENV)-mutants/bin/mutmut run --max-children $(or $(JOBS),2)
+	$(VENV)-mutants/bin/mutmut results
+
+audit: $(VENV)-audit/.audit  ## look the pinned packages up in a database of vulnerabilities; fails where it does not answer
+	@$(VENV)-audit/bin/python .ci/audit.py
+
 format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-pins:  ## resolve requirements/*.in anew and write the pinned *.txt of test, dev, docs and fuzz
-	for name in test dev docs fuzz; do \
+pins:  ## resolve requirements/*.in anew and write the pinned *.txt of all but the benchmark
+	for name in test dev docs fuzz mutants audit; do \
 	  rm -rf $(VENV)-pins && \
 	  $(MAKE) --no-print-directory $(VENV)-pins/pyvenv.cfg VENV=$(VENV)-pins && \
 	  $(VENV)-pins/bin/python -m pip install -qq -r requirements/$$name.in && \
@@ -99,4 +106,16 @@ $(VENV)-fuzz/.fuzz: requirements/fuzz.txt
 	@$(MAKE) --no-print-directory $(VENV)-fuzz/pyvenv.cfg VENV=$(VENV)-fuzz
 	@echo "$(VENV)-fuzz: installing requirements/fuzz.txt"
 	@$(VENV)-fuzz/bin/python -m pip --disable-pip-version-check install -qq -r requirements/fuzz.txt
+	@touch $@
+
+$(VENV)-mutants/.mutants: requirements/mutants.txt
+	@$(MAKE) --no-print-directory $(VENV)-mutants/pyvenv.cfg VENV=$(VENV)-mutants
+	@echo "$(VENV)-mutants: installing requirements/mutants.txt"
+	@$(VENV)-mutants/bin/python -m pip --disable-pip-version-check install -qq -r requirements/mutants.txt
+	@touch $@
+
+$(VENV)-audit/.audit: requirements/audit.txt
+	@$(MAKE) --no-print-directory $(VENV)-audit/pyvenv.cfg VENV=$(VENV)-audit
+	@echo "$(VENV)-audit: installing requirements/audit.txt"
+	@$(VENV)-audit/bin/python -m pip --disable-pip-version-check install -qq -r requirements/audit.txt
 	@touch $@
