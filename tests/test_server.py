@@ -282,7 +282,6 @@ def test_exported_keys_of_a_provider_that_is_gone_are_told_and_left(
     assert caplog.text.count("'gone' were not taken over") == 2
 
 
-@pytest.mark.xfail(reason="an address that was learnt before is used without a word about the metadata")
 def test_metadata_that_is_not_to_be_believed_is_told_though_the_keys_go_on_serving(
     issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:

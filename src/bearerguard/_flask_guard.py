@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import flask
 from flask.views import View
+from werkzeug.datastructures import Headers
 
 from bearerguard._flask_request import RefusedRequest, admission, note, noted, refused
 from bearerguard.answer import Answer
@@ -153,4 +154,6 @@ class Guard(BaseGuard):
 
 
 def _response(answer: Answer) -> flask.Response:
-    return flask.Response(answer.body, answer.status, answer.headers)
+    response = flask.Response(answer.body, answer.status)
+    response.headers = Headers(answer.headers)  # without the type that Werkzeug gives to no content too
+    return response

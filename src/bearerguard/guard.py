@@ -162,8 +162,20 @@ class BaseGuard:
 
 
 def paths(public_paths: Iterable[str] | None) -> frozenset[str]:
-    """Return public paths as a set; one string is one path."""
-    return frozenset((public_paths,) if isinstance(public_paths, str) else public_paths or ())
+    """Return public paths as a set; one string is one path.
+
+    Raises:
+        ConfigurationError: they are no strings.
+    """
+    try:
+        given = (public_paths,) if isinstance(public_paths, str) else tuple(public_paths or ())
+    except TypeError:
+        given = ("",)
+    if not all(isinstance(path, str) and path for path in given):
+        raise ConfigurationError(
+            f"public_paths is {public_paths!r:.80}: give full paths, such as {{'/health'}}."
+        )
+    return frozenset(given)
 
 
 def _allowed(rule: Rule, token: AccessToken) -> AccessToken:

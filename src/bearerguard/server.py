@@ -210,5 +210,6 @@ def _log(error: AuthError) -> None:
         error.reason,
         error.provider,
         kid,
-        extra={"reason": error.reason, "provider": error.provider, "kid": kid},
+        # Not `provider`: `bearerguard.logging.TokenFilter` sets that one, of a verified token alone.
+        extra={"reason": error.reason, "refused_by": error.provider, "kid": kid},
     )

@@ -85,11 +85,7 @@ class AuthenticateMiddleware:
         self._app = app
         self._public_paths = paths(public_paths)
         if server is None:
-            built = (
-                _provider(name, given, get_keys, _lifetime(name, key_refresh_minutes))
-                for name, given in (providers or {}).items()
-            )
-            server = ResourceServer(*built, clock=clock)
+            server = ResourceServer(*_providers(providers, get_keys, key_refresh_minutes), clock=clock)
         elif providers or get_keys is not None or key_refresh_minutes is not None:
             raise ConfigurationError("AuthenticateMiddleware has both providers and a server: choose one.")
         self._server = server
@@ -114,6 +110,31 @@ class AuthenticateMiddleware:
             await self._app(scope, receive, send)
         finally:
             current.reset(before)
+
+
+def _providers(providers: Any, get_keys: Any, minutes: Any) -> list[Provider]:
+    """Read what the middleware was given."""
+    if not isinstance(providers or {}, Mapping):
+        raise ConfigurationError("providers is no mapping: write {a name of your choice: {'issuer': ...}}.")
+    if get_keys is not None and not callable(get_keys):
+        raise ConfigurationError(f"get_keys is {get_keys!r:.80}: give a function of what 'keys' says.")
+    by_name: Mapping[str, Any] = providers or {}
+    lifetimes = minutes if isinstance(minutes, Mapping) else dict.fromkeys(by_name, minutes)
+    unknown = [name for name in lifetimes if name not in by_name]
+    if unknown:
+        raise ConfigurationError(f"key_refresh_minutes names {unknown[0]!r}, and no provider is called so.")
+    return [
+        _provider(name, given, get_keys, _seconds(name, lifetimes.get(name)))
+        for name, given in by_name.items()
+    ]
+
+
+def _seconds(name: str, minutes: Any) -> float | None:
+    if minutes is None:
+        return None
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float):
+        raise ConfigurationError(f"key_refresh_minutes of {name!r} is {minutes!r:.80}: give a number.")
+    return minutes * 60.0
 
 
 def _provider(
@@ -158,8 +179,3 @@ def _question_unknown(name: str, given: Mapping[str, Any]) -> None:
             SecurityWarning,
             stacklevel=5,
         )
-
-
-def _lifetime(name: str, minutes: float | Mapping[str, float] | None) -> float | None:
-    own = minutes.get(name) if isinstance(minutes, Mapping) else minutes
-    return None if own is None else own * 60

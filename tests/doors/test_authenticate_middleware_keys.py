@@ -346,15 +346,11 @@ def test_an_option_that_means_nothing_here_is_warned_of(issuer: Issuer) -> None:
     assert len(warned) == 1
 
 
-@pytest.mark.xfail(
-    reason="the minutes of a provider that is not there are not missed", raises=pytest.fail.Exception
-)
 def test_minutes_for_a_provider_that_does_not_exist_are_refused(issuer: Issuer) -> None:
     with pytest.raises(ConfigurationError, match="'lgoin'"):
         built({"login": described(issuer)}, key_refresh_minutes={"lgoin": 5})
 
 
-@pytest.mark.xfail(reason="their types are not looked at", raises=(AttributeError, TypeError))
 @pytest.mark.parametrize(
     "options", [{"providers": "list"}, {"get_keys": "vault"}, {"public_paths": 5}], ids=str
 )

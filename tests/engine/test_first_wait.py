@@ -6,8 +6,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from tests.faults.scripted_provider import LONG, ScriptedProvider
 
 COLD_REQUEST = """
@@ -38,7 +36,6 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.xfail(reason="the first wait imports the backend of anyio, on the event loop")
 def test_nothing_is_imported_on_an_event_loop_that_waits_for_keys(provider: ScriptedProvider) -> None:
     """An import of tens of milliseconds stalls a loop too, and no detector of blocking calls sees it."""
     arguments = [provider.faults.url("/jwks"), provider.issuer.url, provider.token(), str(provider.clock())]

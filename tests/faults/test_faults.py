@@ -372,7 +372,16 @@ def test_with_keys_in_hand_a_fault_of_the_metadata_refuses_nobody(
     until(lambda: not refresh_threads(), "the end of every refresh thread")
 
 
-@pytest.mark.xfail(reason="a metadata document that hangs uses up the time of the whole refresh")
+def test_a_refresh_that_nobody_waits_for_ends_by_itself(provider: ScriptedProvider) -> None:
+    """No read times out where a byte comes now and then, and no request comes to give it up."""
+    server = provider.server(imported=keys_of(provider, discovered=False), timeout=STALLED)
+    provider.answer(fault.trickle_body(provider.issuer.jwks(), pause=STALLED / 2))
+    provider.clock.advance(DUE)
+    assert verify(server, provider.token()).subject == "user-1"
+    until(lambda: not refresh_threads(), "the end of the refresh")
+    assert health(server)["last_failure"]["reason"] == "timeout"
+
+
 def test_with_keys_in_hand_a_metadata_document_that_hangs_hides_no_new_key(
     provider: ScriptedProvider,
 ) -> None:
@@ -383,7 +392,6 @@ def test_with_keys_in_hand_a_metadata_document_that_hangs_hides_no_new_key(
     assert verify(server, provider.token()).subject == "user-1"
 
 
-@pytest.mark.xfail(reason="a failure that the address in hand makes good for is swallowed")
 def test_trouble_with_the_metadata_is_told_though_the_keys_can_be_had(
     provider: ScriptedProvider, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -201,13 +201,13 @@ def test_where_there_is_no_openid_document_the_one_of_rfc8414_is_asked_for(statu
 
 def test_the_key_set_of_a_discovered_address_is_asked_for_conditionally() -> None:
     asked, _ = play(BY_DISCOVERY, [metadata(), HttpAnswer(304, b"")], known())
-    assert asked == [HttpGet(OPENID), HttpGet(JWKS, '"1"')]
+    assert asked == [HttpGet(OPENID, share=0.4), HttpGet(JWKS, '"1"')]
 
 
 def test_a_key_set_that_moved_is_followed_and_its_old_etag_forgotten() -> None:
     moved = f"{ISSUER}/moved"
     asked, fetched = play(BY_DISCOVERY, [metadata(jwks_uri=moved), key_set()], known())
-    assert asked == [HttpGet(OPENID), HttpGet(moved)]
+    assert asked == [HttpGet(OPENID, share=0.4), HttpGet(moved)]
     assert fetched.address == moved
 
 

@@ -38,10 +38,11 @@ class WaitForKeys(msgspec.Struct, frozen=True):
 
 
 class HttpGet(msgspec.Struct, frozen=True):
-    """Fetch `url`; the answer is an `HttpAnswer`."""
+    """Fetch `url`, in at most a share of the time that is left; the answer is an `HttpAnswer`."""
 
     url: str
     etag: str | None = None
+    share: float = 1.0
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Generator
 from typing import Any
 
-import msgspec
+import msgspec.structs
 
 from bearerguard._core.address import metadata_addresses, why_insecure
 from bearerguard._core.json_object import decode_object
 from bearerguard._core.key_material import UnusableKeys, read_keys
 from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
+
+_METADATA_SHARE = 0.4
 
 Fetch = Generator[HttpGet | CallSource, Any, "Fetched"]
 
@@ -35,13 +37,18 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """What a fetch brought. `left_out` are sentences about keys that cannot be used."""
+    """What a fetch brought.
+
+    `left_out` are sentences about keys that cannot be used, `doubt` is trouble that did not keep the keys
+    from being had.
+    """
 
     keys: Keys
     max_age: float | None
     etag: str | None
     address: str | None
     left_out: tuple[str, ...] = ()
+    doubt: FetchFailed | None = None
 
 
 def fetch_keys(origin: Origin, known: KeySet | None) -> Fetch:
@@ -58,8 +65,9 @@ def fetch_keys(origin: Origin, known: KeySet | None) -> Fetch:
         return (yield from _from_function(origin, known))
     if origin.url is not None:
         return (yield from _from_address(origin, origin.url, known))
-    address = yield from _discover_keys(origin, known)
-    return (yield from _from_address(origin, address, known))
+    address, doubt = yield from _discover_keys(origin, known)
+    fetched: Fetched = yield from _from_address(origin, address, known)
+    return msgspec.structs.replace(fetched, doubt=doubt)
 
 
 def _from_function(origin: Origin, known: KeySet | None) -> Fetch:
@@ -79,17 +87,21 @@ def _from_address(origin: Origin, address: str, known: KeySet | None) -> Fetch:
     return Fetched(keys, max_age, answer.etag, address, left_out)
 
 
-def discover(issuer: str) -> Generator[HttpGet, HttpAnswer, dict[str, Any]]:
+def discover(issuer: str, share: float = 1.0) -> Generator[HttpGet, HttpAnswer, dict[str, Any]]:
     """Return an issuer's metadata: from where OpenID Connect Discovery 1.0 puts it, else where RFC 8414 does.
+
+    Args:
+        issuer: an https URL.
+        share: of the time that is left, how much each request may take.
 
     Raises:
         FetchFailed: there is none, or it is another issuer's (RFC 8414, section 3.3).
     """
     address, alternative = metadata_addresses(issuer)
-    answer = yield HttpGet(address)
+    answer = yield HttpGet(address, share=share)
     if 400 <= answer.status < 500:
         address = alternative
-        answer = yield HttpGet(address)
+        answer = yield HttpGet(address, share=share)
     _expect_ok(answer, address)
     try:
         metadata = decode_object(answer.body)
@@ -104,18 +116,22 @@ def discover(issuer: str) -> Generator[HttpGet, HttpAnswer, dict[str, Any]]:
     return metadata
 
 
-def _discover_keys(origin: Origin, known: KeySet | None) -> Generator[HttpGet, HttpAnswer, str]:
-    """Return the `jwks_uri` in the issuer's metadata.
+def _discover_keys(
+    origin: Origin, known: KeySet | None
+) -> Generator[HttpGet, HttpAnswer, tuple[str, FetchFailed | None]]:
+    """Return the `jwks_uri` in the issuer's metadata, and what was wrong with the metadata.
 
     An address that was learnt before is used where the metadata cannot be had just now: the keys behind
-    it are still the issuer's own.
+    it are still the issuer's own. Time is kept for asking there.
     """
+    learnt = None if known is None else known.address
     try:
-        return _jwks_uri(origin, (yield from discover(origin.issuer or "")))
-    except FetchFailed:
-        if known is None or known.address is None:
+        metadata = yield from discover(origin.issuer or "", 1.0 if learnt is None else _METADATA_SHARE)
+        return _jwks_uri(origin, metadata), None
+    except FetchFailed as failure:
+        if learnt is None:
             raise
-        return known.address
+        return learnt, failure
 
 
 def _jwks_uri(origin: Origin, metadata: dict[str, Any]) -> str:

@@ -6,9 +6,11 @@ snapshot by one assignment or changes nothing at all. Nothing here judges a toke
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import random
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -73,6 +75,7 @@ class FetchedKeys:
         self.lifetime = lifetime
         self._chance = chance
         self._client = None if origin.function is not None else HttpClient(http_options)
+        _import_backends()
         self._timeout = FETCH_TIMEOUT if self._client is None else self._client.timeout
         self._quiet_since: dict[str, float] = {}
         self._failures = 0
@@ -223,7 +226,8 @@ class FetchedKeys:
                 return False
             if isinstance(outcome, Fetched):
                 self.key_set = self._dated(outcome, now)
-                self.last_failure = None
+                doubt = outcome.doubt
+                self.last_failure = None if doubt is None else Failure(now, doubt.kind, str(doubt))
                 self._failures = 0
                 self._quiet_since.pop("failure", None)
             else:
@@ -248,18 +252,20 @@ class FetchedKeys:
     def _tell(self, outcome: Fetched | FetchFailed) -> None:
         """Log what happened; the same trouble once, until it has passed."""
         if isinstance(outcome, FetchFailed):
-            if outcome.kind not in self._told:
-                self._told.add(outcome.kind)
-                _logger.warning(
-                    "keys of %s could not be refreshed (%s): %s", self.origin, outcome.kind, outcome
-                )
+            self._warn_once(outcome.kind, "could not be refreshed (%s): %s", outcome.kind, outcome)
             return
-        self._told = {told for told in self._told if told in outcome.left_out}
+        doubt = outcome.doubt
+        self._told &= {*outcome.left_out, *(() if doubt is None else (doubt.kind,))}
         for sentence in outcome.left_out:
-            if sentence not in self._told:
-                self._told.add(sentence)
-                _logger.warning("keys of %s: %s", self.origin, sentence)
+            self._warn_once(sentence, "%s", sentence)
+        if doubt is not None:
+            self._warn_once(doubt.kind, "came from where they were before (%s): %s", doubt.kind, doubt)
         _logger.info("keys of %s refreshed: %d keys", self.origin, len(outcome.keys.all))
+
+    def _warn_once(self, trouble: str, message: str, *values: object) -> None:
+        if trouble not in self._told:
+            self._told.add(trouble)
+            _logger.warning("keys of %s " + message, self.origin, *values)  # noqa: G003 - made of constants
 
     def forget_threads(self) -> None:
         """In a forked child: the thread of a refresh under way stayed in the parent, and so did its lock."""
@@ -275,6 +281,13 @@ class FixedKeys:
 
     def refresh_ahead(self, now: float) -> None:
         """Do nothing: these keys never fall due."""
+
+
+def _import_backends() -> None:
+    """Import what waiting takes now, so that the first request that waits does not do it on its loop."""
+    for backend in ("asyncio", "trio"):
+        if backend in sys.modules:
+            importlib.import_module(f"anyio._backends._{backend}")
 
 
 _living: weakref.WeakSet[FetchedKeys] = weakref.WeakSet()

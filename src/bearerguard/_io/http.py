@@ -90,8 +90,11 @@ class Session:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if request.etag is not None:
             headers["If-None-Match"] = request.etag
+        options: dict[str, Any] = {"headers": headers, "follow_redirects": False}
+        if request.share < 1:
+            options["timeout"] = max(0.001, (self._deadline - time.monotonic()) * request.share)
         try:
-            with self._client.stream("GET", request.url, headers=headers, follow_redirects=False) as response:
+            with self._client.stream("GET", request.url, **options) as response:
                 body = self._read(response, request.url)
         except httpx2.TimeoutException as problem:
             raise FetchFailed("timeout", f"{request.url}: {_say(problem)}") from None

@@ -108,6 +108,7 @@ class Rule(msgspec.Struct, frozen=True):
         """Return the OpenAPI security requirement: alternatives, each with scopes that are needed together.
 
         Example:
+            >>> from bearerguard import scope
             >>> (scope("a") | scope("b")).security_requirement("oauth2")
             [{'oauth2': ['a']}, {'oauth2': ['b']}]
         """
