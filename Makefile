@@ -96,26 +96,12 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.test
 	@$(PIP) install -qq -r requirements/dev.txt
 	@touch $@
 
-$(VENV)-docs/.docs: requirements/docs.txt
-	@$(MAKE) --no-print-directory $(VENV)-docs/pyvenv.cfg VENV=$(VENV)-docs
-	@echo "$(VENV)-docs: installing requirements/docs.txt"
-	@$(VENV)-docs/bin/python -m pip --disable-pip-version-check install -qq -r requirements/docs.txt
-	@touch $@
-
-$(VENV)-fuzz/.fuzz: requirements/fuzz.txt
-	@$(MAKE) --no-print-directory $(VENV)-fuzz/pyvenv.cfg VENV=$(VENV)-fuzz
-	@echo "$(VENV)-fuzz: installing requirements/fuzz.txt"
-	@$(VENV)-fuzz/bin/python -m pip --disable-pip-version-check install -qq -r requirements/fuzz.txt
-	@touch $@
-
-$(VENV)-mutants/.mutants: requirements/mutants.txt
-	@$(MAKE) --no-print-directory $(VENV)-mutants/pyvenv.cfg VENV=$(VENV)-mutants
-	@echo "$(VENV)-mutants: installing requirements/mutants.txt"
-	@$(VENV)-mutants/bin/python -m pip --disable-pip-version-check install -qq -r requirements/mutants.txt
-	@touch $@
-
-$(VENV)-audit/.audit: requirements/audit.txt
-	@$(MAKE) --no-print-directory $(VENV)-audit/pyvenv.cfg VENV=$(VENV)-audit
-	@echo "$(VENV)-audit: installing requirements/audit.txt"
-	@$(VENV)-audit/bin/python -m pip --disable-pip-version-check install -qq -r requirements/audit.txt
-	@touch $@
+# Environments of their own: what these bring would be in the suite's way.
+define environment
+$(VENV)-$(1)/.$(1): requirements/$(1).txt
+	@$$(MAKE) --no-print-directory $(VENV)-$(1)/pyvenv.cfg VENV=$(VENV)-$(1)
+	@echo "$(VENV)-$(1): installing $$<"
+	@$(VENV)-$(1)/bin/python -m pip --disable-pip-version-check install -qq -r $$<
+	@touch $$@
+endef
+$(foreach name,docs fuzz mutants audit,$(eval $(call environment,$(name))))
