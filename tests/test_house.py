@@ -28,7 +28,7 @@ def tracked_text() -> dict[str, str]:
         if (ROOT / path).is_file():
             content = (ROOT / path).read_bytes()
             if b"\0" not in content:
-                texts[path] = content.decode()
+                texts[path] = content.decode(errors="replace")  # the inputs of the fuzzer are any bytes
     return texts
 
 
