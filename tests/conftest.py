@@ -10,6 +10,9 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
+# Their assertions are the tests' own. Said here, because the tests of several folders import them.
+pytest.register_assert_rewrite("tests.hostile.oracle", "tests.hostile.doors")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def blocking_calls_fail_on_an_event_loop() -> Iterator[BlockBuster]:
