@@ -168,7 +168,9 @@ def paths(public_paths: Iterable[str] | None) -> frozenset[str]:
         ConfigurationError: they are no strings.
     """
     try:
-        given = (public_paths,) if isinstance(public_paths, str) else tuple(public_paths or ())
+        given = (
+            (public_paths,) if public_paths and isinstance(public_paths, str) else tuple(public_paths or ())
+        )
     except TypeError:
         given = ("",)
     if not all(isinstance(path, str) and path for path in given):
