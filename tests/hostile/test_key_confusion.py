@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 from collections.abc import Iterator
@@ -146,6 +147,18 @@ def test_a_secret_is_taken_for_the_hashes_that_it_is_long_enough_for() -> None:
 def test_text_is_never_a_secret(text: str) -> None:
     with pytest.raises(ConfigurationError):
         Provider(minting.ISSUER, audience=minting.AUDIENCE, keys=text, algorithms=["HS256"])
+
+
+@pytest.mark.parametrize("version", [1, 3, 127])
+def test_a_certificate_of_no_version_that_there_is_is_no_key(version: int) -> None:
+    """It has an error of its own in the library that reads certificates."""
+    pem = certificate(minting.key_for("RS256"))
+    octets = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
+    altered = octets.replace(bytes.fromhex("a003020102"), bytes([0xA0, 3, 2, 1, version]), 1)
+    assert altered != octets
+    text = base64.encodebytes(altered).decode()
+    with pytest.raises(ConfigurationError, match="no PEM public key"):
+        minting.server(keys=f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n")
 
 
 # -- keys that fit any signature ---------------------------------------------------------------------------

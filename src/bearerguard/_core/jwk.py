@@ -99,16 +99,8 @@ def import_pem(pem: str, *, kid: str | None = None) -> VerificationKey:
     """
     if "PRIVATE KEY-----" in pem:
         raise UnusableKey("it is a private key; give only its public part")
-    data = pem.encode("utf-8", "replace")
-    key: object
     try:
-        if "BEGIN CERTIFICATE-----" in pem:
-            # Here, because certificates are a third of the import time, and hardly anybody gives one.
-            from cryptography import x509  # noqa: PLC0415
-
-            key = x509.load_pem_x509_certificate(data).public_key()
-        else:
-            key = load_pem_public_key(data)
+        key = _load_pem(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise UnusableKey("it is no PEM public key or certificate") from None
     if isinstance(key, rsa.RSAPublicKey):
@@ -126,6 +118,19 @@ def import_pem(pem: str, *, kid: str | None = None) -> VerificationKey:
     else:
         raise UnusableKey("it is of a kind that signs no tokens")
     return _prepare(defining["kty"], key, defining, kid, None)
+
+
+def _load_pem(pem: str) -> object:
+    data = pem.encode("utf-8", "replace")
+    if "BEGIN CERTIFICATE-----" not in pem:
+        return load_pem_public_key(data)
+    # Here, because certificates are a third of the import time, and hardly anybody gives one.
+    from cryptography import x509  # noqa: PLC0415
+
+    try:
+        return x509.load_pem_x509_certificate(data).public_key()
+    except x509.InvalidVersion:  # the one error of its own kind
+        raise ValueError("no version that there is") from None
 
 
 def thumbprint(defining: Mapping[str, str]) -> str:
