@@ -7,11 +7,12 @@ replaced and no name of the library's insides is known here. Times are measured 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -241,3 +242,18 @@ def test_an_eviction_costs_no_more_calls_than_any_other_token() -> None:
             server.verify(token)
         costs.add(calls.total())
     assert max(costs) - min(costs) <= 2
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_refusal_leaves_nothing_to_the_garbage_collector(
+    server: ResourceServer, issuer: Issuer, kind: str
+) -> None:
+    token = REFUSED[kind][0](issuer)
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(InvalidToken):
+            server.verify(token)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

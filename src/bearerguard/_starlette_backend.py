@@ -103,7 +103,7 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         conn.scope["bearerguard.token"] = token
         # Starlette does not tell a backend when the request ends: the token goes with the request's scope.
         current.set(weakref.ref(token))
-        body = dict(token.claims)
+        body = token.claims.copy()
         # What these two raise is the application's own error, not a bad token.
         scopes: Iterable[str] | None = await _awaited(self.scopes(token=token.raw, token_body=body))
         user: BaseUser = await _awaited(self.create_user(token=token.raw, token_body=body))

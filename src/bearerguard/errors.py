@@ -47,12 +47,15 @@ class AuthError(Exception):
     status: ClassVar[int] = 401
     code: ClassVar[str | None] = None
 
+    provider: str | None = None
+    kid: str | None = None
+
     def __init__(self, reason: str, description: str) -> None:
-        super().__init__(description)
         self.reason = reason
         self.description = description
-        self.provider: str | None = None
-        self.kid: str | None = None
+
+    def __str__(self) -> str:
+        return self.description
 
     def challenge(self, *, realm: str | None = None, resource_metadata: str | None = None) -> str:
         """Return the value of `WWW-Authenticate` for this refusal (RFC 6750 section 3, RFC 9728 section 5.1).

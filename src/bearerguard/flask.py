@@ -178,7 +178,7 @@ def _admission() -> AbstractContextManager[Headers]:
 def _remember(token: AccessToken) -> None:
     note(token)
     flask.g.token = token.raw
-    flask.g.token_body = dict(token.claims)
+    flask.g.token_body = token.claims.copy()
     setattr(flask.g, TOKEN, token)
 
 

@@ -102,7 +102,7 @@ class AuthenticateMiddleware:
             status = 400 if isinstance(error, MissingCredentials) else None
             await refuse(scope, send, answer(error, status=status), error.description)
             return
-        scope["oauth2-claims"] = dict(token.claims)
+        scope["oauth2-claims"] = token.claims.copy()
         scope["oauth2-provider"] = token.provider.name
         scope["bearerguard.token"] = token
         before = current.set(token)

@@ -6,12 +6,11 @@ It verifies nothing itself and never shows the token text unless asked for `raw`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.claim_path import look_up, texts_in, texts_of
-from bearerguard._core.json_object import decode_object
+from bearerguard._core.json_object import decode_object_again
 
 if TYPE_CHECKING:
     from bearerguard.provider import Provider
@@ -43,7 +42,7 @@ class AccessToken:
         self._claims = claims
 
     @property
-    def claims(self) -> Mapping[str, Any]:
+    def claims(self) -> MappingProxyType[str, Any]:
         """All claims, read-only (RFC 7519, section 4)."""
         return MappingProxyType(self._decoded())
 
@@ -120,7 +119,7 @@ class AccessToken:
     def _decoded(self) -> dict[str, Any]:
         claims = self._claims
         if claims is None:
-            claims = self._claims = decode_object(self._payload)
+            claims = self._claims = decode_object_again(self._payload)
         return claims
 
     def __repr__(self) -> str:

@@ -7,11 +7,11 @@ from bearerguard._core.compact import split
 
 
 def test_the_three_parts_are_returned_as_they_are() -> None:
-    assert split(b"header.payload.signature") == [b"header", b"payload", b"signature"]
+    assert split(b"header.payload.signature") == (b"header", b"payload", b"signature", b"header.payload")
 
 
 def test_empty_parts_are_left_to_those_who_decode_them() -> None:
-    assert split(b"..") == [b"", b"", b""]
+    assert split(b"..") == (b"", b"", b"", b".")
 
 
 def test_a_text_without_dots_is_said_to_be_opaque() -> None:

@@ -42,3 +42,33 @@ def test_a_newer_value_replaces_an_older_one_in_either_generation() -> None:
     memory.put("a", 2)
     assert memory.get("a") == 2
     assert len(memory) == 2
+
+
+def test_what_is_forgotten_is_freed_little_by_little() -> None:
+    class Entry:
+        alive = 0
+
+        def __init__(self) -> None:
+            Entry.alive += 1
+
+        def __del__(self) -> None:
+            Entry.alive -= 1
+
+    memory: Generations[int, Entry] = Generations(8)
+    before = 0
+    for number in range(100):
+        memory.put(number, Entry())
+        assert before - Entry.alive <= 1
+        before = Entry.alive
+    assert Entry.alive <= 24
+
+
+def test_an_entry_that_another_thread_freed_meanwhile_is_no_trouble() -> None:
+    class Emptied(dict[int, int]):
+        def __bool__(self) -> bool:
+            return True
+
+    memory: Generations[int, int] = Generations(4)
+    memory._forgotten = Emptied()
+    memory.put(1, 1)
+    assert memory.get(1) == 1

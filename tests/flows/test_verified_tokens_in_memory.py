@@ -99,3 +99,12 @@ def test_a_key_set_that_never_grows_old_never_asks_for_a_refresh() -> None:
     assert source.asked_ahead == []
     assert source.key_set is not None
     assert source.key_set.refresh_at == float("inf")
+
+
+def test_a_payload_too_large_to_remember_is_verified_anew_each_time() -> None:
+    source = StubSource(JWKS)
+    server = verifier(source)
+    token = ISSUER.token(padding="x" * 4096)
+    accepted(server.attempt(token, NOW))
+    assert len(server._accepted) == 0
+    assert accepted(server.attempt(token, NOW)).claims["padding"] == "x" * 4096

@@ -27,7 +27,7 @@ def payload_of(jws: str, keys: Any) -> bytes:
     Raises:
         InvalidToken: it does not verify, or is none of what this library takes.
     """
-    head, body, tail = split(jws.encode())
+    head, body, tail, _ = split(jws.encode())
     header = parse_header(head)
     if header.alg not in ALGORITHMS:
         raise InvalidToken("algorithm", "No such algorithm.")

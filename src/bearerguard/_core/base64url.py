@@ -6,14 +6,18 @@ to the same bytes, so a token cannot be altered without altering what it says.
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 
-# The standard alphabet's own characters are mapped to one that is in no alphabet.
-_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
-_TO_URL = bytes.maketrans(b"+/", b"-_")
-_PADDING = (b"", b"", b"==", b"=")
+import msgspec
+
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+# Every byte outside the alphabet, quotes and backslashes too, is mapped to one that no decoder takes.
+_TO_STANDARD = bytes(byte if byte in _ALPHABET else 0x21 for byte in range(256)).translate(_FROM_URL)
+# msgspec decodes base64 strictly and in half the time of `binascii`, out of a JSON string.
+_decode_string = msgspec.json.Decoder(bytes).decode
+_END = (b'"', b'"', b'=="', b'="')
 # The last character of 2 (of 3) carries 4 (2) bits that are not data: they must be zero.
 _LAST = (
     frozenset(_ALPHABET),
@@ -40,8 +44,8 @@ def decode(text: bytes) -> bytes:
     if text and text[-1] not in _LAST[remainder]:
         raise ValueError("not base64url")
     try:
-        return a2b_base64(text.translate(_TO_STANDARD) + _PADDING[remainder], strict_mode=True)
-    except Base64Error:
+        return _decode_string(b'"' + text.translate(_TO_STANDARD) + _END[remainder])
+    except msgspec.MsgspecError:
         raise ValueError("not base64url") from None
 
 

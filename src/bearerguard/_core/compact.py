@@ -8,15 +8,17 @@ from __future__ import annotations
 from bearerguard.errors import InvalidToken
 
 
-def split(token: bytes) -> list[bytes]:
-    """Return header, payload and signature, still encoded.
+def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return header, payload and signature, still encoded, and the signing input (the first two).
 
     Raises:
         InvalidToken: `malformed`, or `encrypted` for the five parts of a JWE.
     """
+    signing_input, _, signature = token.rpartition(b".")
+    header, dot, payload = signing_input.partition(b".")
+    if dot and b"." not in payload:
+        return header, payload, signature, signing_input
     parts = token.split(b".", 3)
-    if len(parts) == 3:
-        return parts
     if len(parts) == 1:
         raise InvalidToken("malformed", "The token is not a JWT: it has no dots (an opaque token, perhaps).")
     if len(parts) == 4 and parts[3].count(b".") == 1:

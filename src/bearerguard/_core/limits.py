@@ -21,6 +21,8 @@ MAX_LEEWAY: Final = 300.0
 
 # -- caches --------------------------------------------------------------------------------------
 CACHED_TOKENS: Final = 4096
+MAX_CACHED_PAYLOAD_BYTES: Final = 4096
+"""A larger payload is verified anew each time: the cache is bounded in bytes as well."""
 CACHED_HEADERS: Final = 256
 MAX_CACHED_HEADER_BYTES: Final = 1024
 

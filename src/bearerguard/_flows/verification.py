@@ -13,8 +13,10 @@ from hashlib import sha256
 from math import inf
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from bearerguard._core import base64url
-from bearerguard._core.claims import ClaimChecks, Claims, Window, compose_checks
+from bearerguard._core.claims import ClaimChecks, Claims, compose_checks
 from bearerguard._core.compact import split
 from bearerguard._core.generations import Generations
 from bearerguard._core.header import Header, parse_header
@@ -24,6 +26,7 @@ from bearerguard._core.limits import (
     CACHED_HEADERS,
     CACHED_TOKENS,
     MAX_CACHED_HEADER_BYTES,
+    MAX_CACHED_PAYLOAD_BYTES,
     MAX_TOKEN_BYTES,
 )
 from bearerguard._flows.effects import KeySource, WaitForKeys
@@ -46,7 +49,7 @@ class Trust(NamedTuple):
     check: ClaimChecks
 
 
-class Accepted(NamedTuple):
+class Accepted(Struct, frozen=True, gc=False):
     """A verdict in memory: all that is needed to give it again."""
 
     payload: bytes
@@ -56,7 +59,7 @@ class Accepted(NamedTuple):
     keys: Keys
 
 
-class Parsed(NamedTuple):
+class Parsed(Struct, frozen=True, gc=False):
     """A token taken apart; nothing in it is verified."""
 
     header: Header
@@ -92,24 +95,32 @@ class Verifier:
             InvalidToken: the token is refused.
             ProviderUnavailable: keys were waited for, and there are none.
         """
-        raw = _bytes_of(token)
+        if token.__class__ is not str or len(token) > MAX_TOKEN_BYTES or not token.isascii():
+            raise _no_token_text(token)
+        raw = token.encode()
         # The whole token, signature included, by a hash that nobody can make collide.
         digest = sha256(raw).digest()
         verdict = self._accepted.get(digest)
         if verdict is not None:
-            payload, start, until, trust, keys = verdict
+            trust = verdict.trust
             key_set = trust.source.key_set
             if (
-                start <= now < until
+                verdict.start <= now < verdict.until
                 and key_set is not None
-                and key_set.keys is keys
+                and key_set.keys is verdict.keys
                 and (now < key_set.refresh_at or _is_usable(trust.source, key_set, now))
             ):
-                return AccessToken(token, trust.provider, payload, now)
-        return self._decide(token, self._parse(raw), digest, now, waited)
+                return AccessToken(token, trust.provider, verdict.payload, now)
+        parsed = self._parse(raw)
+        outcome = self._decide(parsed, now, waited)
+        if isinstance(outcome, WaitForKeys):
+            return outcome
+        if len(outcome.payload) <= MAX_CACHED_PAYLOAD_BYTES:
+            self._accepted.put(digest, outcome)
+        return AccessToken(token, outcome.trust.provider, outcome.payload, now, parsed.claims)
 
     def _parse(self, raw: bytes) -> Parsed:
-        head, body, tail = split(raw)
+        head, body, tail, signing_input = split(raw)
         header = self._headers.get(head)
         if header is None:
             header = parse_header(head)
@@ -124,29 +135,18 @@ class Verifier:
             signature = base64url.decode(tail)
         except ValueError:
             raise InvalidToken("malformed", "The token's signature is not base64url.") from None
-        return Parsed(header, claims, payload, raw[: len(head) + 1 + len(body)], signature)
+        return Parsed(header, claims, payload, signing_input, signature)
 
-    def _decide(
-        self, token: str, parsed: Parsed, digest: bytes, now: float, waited: Waited
-    ) -> AccessToken | WaitForKeys:
-        wanted: WaitForKeys | None = None
-        refusals: list[AuthError] = []
-        for trust in self._choose(parsed.claims):
-            try:
-                outcome = decide(trust, parsed, now, waited)
-            except AuthError as error:
-                error.provider, error.kid = trust.provider.name, parsed.header.kid
-                refusals.append(error)
-                continue
-            if isinstance(outcome, WaitForKeys):
-                wanted = wanted or outcome
-                continue
-            keys, (start, until) = outcome
-            self._accepted.put(digest, Accepted(parsed.payload, start, until, trust, keys))
-            return AccessToken(token, trust.provider, parsed.payload, now, parsed.claims)
-        if wanted is not None:
-            return wanted
-        raise max(refusals, key=_weight)
+    def _decide(self, parsed: Parsed, now: float, waited: Waited) -> Accepted | WaitForKeys:
+        chosen = self._choose(parsed.claims)
+        if len(chosen) > 1:
+            return decide_among(chosen, parsed, now, waited)
+        trust = chosen[0]
+        try:
+            return decide(trust, parsed, now, waited)
+        except AuthError as error:
+            error.provider, error.kid = trust.provider.name, parsed.header.kid
+            raise
 
     def _choose(self, claims: Claims) -> tuple[Trust, ...]:
         """The providers whose issuer is exactly the token's `iss` (RFC 7519, section 4.1.1)."""
@@ -180,7 +180,35 @@ def verification(
     return outcome
 
 
-def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> tuple[Keys, Window] | WaitForKeys:
+def decide_among(
+    chosen: Iterable[Trust], parsed: Parsed, now: float, waited: Waited
+) -> Accepted | WaitForKeys:
+    """Decide where several providers have the token's issuer: any of them that accepts will do.
+
+    Raises:
+        AuthError: none accepts; of their refusals the one that got furthest.
+    """
+    wanted: WaitForKeys | None = None
+    refusals: list[AuthError] = []
+    for trust in chosen:
+        try:
+            outcome = decide(trust, parsed, now, waited)
+        except AuthError as error:
+            error.provider, error.kid = trust.provider.name, parsed.header.kid
+            refusals.append(error)
+            continue
+        if isinstance(outcome, Accepted):
+            return outcome
+        wanted = wanted or outcome
+    if wanted is not None:
+        return wanted
+    try:
+        raise max(refusals, key=_weight)
+    finally:
+        refusals.clear()  # else error, traceback and frame are a cycle, left to the garbage collector
+
+
+def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> Accepted | WaitForKeys:
     """Make every check of one provider, in an order that learns nothing from a token before its signature.
 
     Raises:
@@ -203,7 +231,8 @@ def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> tuple[Ke
     named = bool(candidates)
     for verify in candidates or keys.unnamed(alg, kid):
         if verify(parsed.signature, parsed.signing_input):
-            return keys, trust.check(parsed.claims, now)
+            start, until = trust.check(parsed.claims, now)
+            return Accepted(parsed.payload, start, until, trust, keys)
     if named or key_set.refresh_at == inf:
         raise _not_signed(named or bool(keys.unnamed(alg, kid)))
     # No key of that name: it may have been published since. Keys without a name may have been replaced.
@@ -225,16 +254,12 @@ def _trust(provider: Provider, source: KeySource) -> Trust:
     return Trust(provider, source, frozenset(provider.algorithms), provider.profile.types, check)
 
 
-def _bytes_of(token: Any) -> bytes:
+def _no_token_text(token: Any) -> InvalidToken:
     if token.__class__ is not str:
-        raise InvalidToken("malformed", "The token is no text.")
+        return InvalidToken("malformed", "The token is no text.")
     if len(token) > MAX_TOKEN_BYTES:
-        raise InvalidToken("too_large", "The token is too long.")
-    try:
-        raw: bytes = token.encode("ascii")
-    except UnicodeEncodeError:
-        raise InvalidToken("malformed", "The token has characters that no token has.") from None
-    return raw
+        return InvalidToken("too_large", "The token is too long.")
+    return InvalidToken("malformed", "The token has characters that no token has.")
 
 
 def _is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
