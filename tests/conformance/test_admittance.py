@@ -11,7 +11,8 @@ from bearerguard import AccessToken, ResourceServer
 from bearerguard.logging import verified_token
 from bearerguard.testing import Issuer
 from tests.conformance.conftest import Lines
-from tests.conformance.doors import DOORS, METHODS, Door, at, at_every_door
+from tests.conformance.door import METHODS, Door
+from tests.conformance.doors import DOORS, at, at_every_door
 from tests.conformance.exchange import ApplicationError, Fields
 
 WHOLE = at([door for door in DOORS if door.is_whole])

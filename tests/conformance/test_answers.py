@@ -8,7 +8,8 @@ from bearerguard import AuthError, ResourceServer, role, scope
 from bearerguard.answer import Body, problem_details
 from bearerguard.rules import Rule
 from bearerguard.testing import Issuer
-from tests.conformance.doors import DOORS, GUARDS, Door, at, at_every_guard
+from tests.conformance.door import Door
+from tests.conformance.doors import DOORS, GUARDS, at, at_every_guard
 from tests.conformance.exchange import Answer
 
 WORDED = at([door for door in DOORS if door.words_refusals])

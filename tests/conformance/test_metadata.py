@@ -6,7 +6,8 @@ import pytest
 
 from bearerguard import ResourceServer, scope
 from bearerguard.testing import Issuer
-from tests.conformance.doors import Door, at_every_guard
+from tests.conformance.door import Door
+from tests.conformance.doors import at_every_guard
 from tests.conformance.exchange import Fields
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"

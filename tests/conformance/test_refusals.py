@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from bearerguard import ResourceServer, claim, fresh, role, scope
 from bearerguard.testing import Issuer
-from tests.conformance.doors import GUARDS, Door, at, at_every_door, at_every_guard, bearer
+from tests.conformance.door import Door, bearer
+from tests.conformance.doors import GUARDS, at, at_every_door, at_every_guard
 from tests.conformance.exchange import Fields
 
 # -- credentials -----------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import pytest
 from bearerguard import ResourceServer, scope
 from bearerguard.testing import Issuer
 from tests.conformance.conftest import Lines
-from tests.conformance.doors import DOORS, Door, at
+from tests.conformance.door import Door
+from tests.conformance.doors import DOORS, at
 
 WITH_WEBSOCKETS = at([door for door in DOORS if door.has_websockets])
 OF_GUARDS = at([door for door in DOORS if door.has_websockets and door.guard is not None])

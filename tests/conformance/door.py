@@ -1,0 +1,129 @@
+"""What a door is, to the tests of this folder: one small API behind it, and how it is asked."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import anyio.to_thread
+
+from bearerguard import AccessToken, ResourceServer
+from bearerguard.guard import BaseGuard
+from bearerguard.rules import Rule
+from tests.conformance.exchange import Answer, Ask, Fields, Request, open_websocket
+
+METHODS = ["GET", "HEAD", "POST"]
+log = logging.getLogger("api")
+
+
+def tell(token: AccessToken | None) -> Any:
+    """What the API answers, if a test does not say otherwise."""
+    return {"subject": None if token is None else token.subject}
+
+
+@dataclass
+class Api:
+    """What stands behind a door. `entered` are the paths at which it was entered, in their order.
+
+    Attributes:
+        rule: what `/` asks for, unless credentials are `optional` there.
+        view: makes the content of an answer.
+        meeting: where several requests wait for each other, within the application.
+    """
+
+    rule: Rule | None = None
+    optional: bool = False
+    view: Callable[[AccessToken | None], Any] = tell
+    meeting: threading.Barrier | None = None
+    entered: list[str] = field(default_factory=list)
+
+    def enter(self, path: str) -> None:
+        self.entered.append(path)
+        if self.meeting is not None and path != "/health":
+            self.meeting.wait(10)
+
+    async def enter_async(self, path: str) -> None:
+        self.entered.append(path)
+        if self.meeting is not None and path != "/health":
+            await anyio.to_thread.run_sync(self.meeting.wait, 10)
+
+    def content(self, token: AccessToken | None) -> Any:
+        log.info("served")
+        return self.view(token)
+
+
+class Door:
+    """A way in.
+
+    Attributes:
+        name: what tests call it.
+        guard: the class of its guard; None where it is no guard's.
+        mount: the path at which it stands.
+        has_optional: whether credentials may be optional at it.
+        has_websockets: whether it can be asked to open one.
+        is_whole: whether it protects an application and not only its views, so that also what nobody serves
+            is refused.
+        words_refusals: whether the body of a refusal is the guard's.
+        without_credentials: the status where there are none.
+    """
+
+    name: ClassVar[str]
+    guard: ClassVar[type[BaseGuard] | None]
+    ask: ClassVar[Ask]
+    mount: ClassVar[str] = ""
+    has_optional: ClassVar[bool] = True
+    has_websockets: ClassVar[bool] = False
+    is_whole: ClassVar[bool] = False
+    words_refusals: ClassVar[bool] = True
+    without_credentials: ClassVar[int] = 401
+
+    def app(self, guard: Any, api: Api) -> Any:
+        """The application, with the metadata of the resource installed."""
+        raise NotImplementedError
+
+    def open(self, server: ResourceServer, rule: Rule | None = None, **options: Any) -> Opened:
+        """Build everything.
+
+        Args:
+            server: verifies tokens.
+            rule: what the API asks for.
+            **options: `optional`, `view` and `meeting` for the `Api`, the rest for the guard.
+        """
+        names = ("optional", "view", "meeting")
+        api = Api(rule, **{name: options.pop(name) for name in names if name in options})
+        guard = None if self.guard is None else self.guard(server, **options)
+        return Opened(self, self.app(server if guard is None else guard, api), api, guard)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A door with the API behind it, to be asked."""
+
+    door: Door
+    app: Any
+    api: Api
+    guard: BaseGuard | None
+
+    def get(self, token: str | None = None, path: str = "/", **changes: Any) -> Answer:
+        """The answer to one request, by GET unless `changes` of the `Request` say otherwise."""
+        return self.get_all([token], path, **changes)[0]
+
+    def get_all(self, tokens: Sequence[str | None], path: str = "/", **changes: Any) -> list[Answer]:
+        """The answers to requests that are sent at the same time."""
+        return type(self.door).ask(self.app, *(self.request(token, path, **changes) for token in tokens))
+
+    def websocket(self, token: str | None = None, *, can_be_denied: bool = False, **changes: Any) -> Answer:
+        """The answer to the opening of a WebSocket."""
+        return open_websocket(self.app, self.request(token, "/ws", **changes), can_be_denied=can_be_denied)
+
+    def request(self, token: str | None, path: str, *, fields: Fields = (), **changes: Any) -> Request:
+        sent = fields if token is None else [*fields, *bearer(token)]
+        mount = "" if path.startswith("/.well-known") else self.door.mount
+        return Request(path=mount + path, fields=sent, **changes)
+
+
+def bearer(token: str) -> Fields:
+    return [(b"Authorization", b"Bearer " + token.encode())]
