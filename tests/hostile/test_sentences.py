@@ -1,0 +1,168 @@
+"""What a client is told, word for word: each sentence of the documentation, by a request that gets it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bearerguard import RFC9068, AuthError, ResourceServer
+from tests.hostile import minting
+from tests.hostile.minting import ABSENT, NOW
+
+PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
+TOKEN = minting.token()
+HEAD, BODY, TAIL = TOKEN.split(".")
+
+Attempt = Callable[[], object]
+
+
+def verifying(token: Any, **overrides: Any) -> Attempt:
+    """Verify a token at a server whose provider is sound but for the overrides."""
+    return lambda: minting.server(**overrides).verify(token)
+
+
+def carrying(*values: bytes) -> Attempt:
+    """Authenticate a request with these Authorization fields."""
+    return lambda: minting.server().authenticate([(b"authorization", value) for value in values])
+
+
+def with_claims(**claims: Any) -> Attempt:
+    return verifying(minting.token(**claims))
+
+
+def with_header(**members: Any) -> Attempt:
+    return verifying(minting.token(header=members))
+
+
+def out_of_reach() -> object:
+    def fail() -> None:
+        raise OSError
+
+    return ResourceServer(minting.issuer.provider(keys=fail), clock=minting.issuer.clock).verify(TOKEN)
+
+
+SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
+    "The Authorization header is missing.": ("no_credentials", [carrying()]),
+    "The Authorization header must start with 'Bearer '.": ("other_scheme", [carrying(b"Basic dTpw")]),
+    "There is more than one Authorization header.": ("repeated_header", [carrying(b"", b"")]),
+    "There is no token after 'Bearer '.": ("malformed_header", [carrying(b"Bearer"), carrying(b"Bearer   ")]),
+    "There is more than one token after 'Bearer '.": (
+        "malformed_header",
+        [carrying(b"Bearer a b"), carrying(b"Bearer a,b"), carrying(b"Bearer a\tb")],
+    ),
+    "The token is too long.": (
+        "too_large",
+        [verifying("a" * 16_385), verifying("\xe9" * 16_385), carrying(b"Bearer " + b"a" * 16_385)],
+    ),
+    "The token has characters that no token has.": (
+        "malformed",
+        [verifying("\xe9"), verifying(f"{TOKEN}\u2028"), carrying(b"Bearer \xe9")],
+    ),
+    "The token is no text.": ("malformed", [verifying(None), verifying(b"a"), verifying(1)]),
+    "The token is not a JWT: it has no dots (an opaque token, perhaps).": (
+        "malformed",
+        [verifying("opaque")],
+    ),
+    "The token is not a JWT: it does not have three parts.": (
+        "malformed",
+        [verifying("a.b"), verifying("a.b.c.d"), verifying("a.b.c.d.e.f")],
+    ),
+    "Encrypted tokens (JWE) are not supported.": ("encrypted", [verifying("a.b.c.d.e")]),
+    "The token's header is not a base64url JSON object.": (
+        "malformed",
+        [verifying(f"@.{BODY}.{TAIL}"), verifying(f"W10.{BODY}.{TAIL}")],
+    ),
+    "The token's header has no alg, or one that is no string.": (
+        "malformed",
+        [with_header(alg=ABSENT), with_header(alg=1)],
+    ),
+    "The token's header has a critical extension that is not supported.": (
+        "critical",
+        [with_header(crit=["exp"])],
+    ),
+    "The token's header has 'b64', which is not supported.": ("critical", [with_header(b64=True)]),
+    "The token's header has 'zip', which is not supported.": ("critical", [with_header(zip="DEF")]),
+    "The token's header has 'enc', which is not supported.": ("critical", [with_header(enc="A128GCM")]),
+    "The token's kid is no string, or too long.": (
+        "malformed",
+        [with_header(kid=1), with_header(kid="k" * 513)],
+    ),
+    "The token's typ is no string.": ("malformed", [with_header(typ=1)]),
+    "Nested tokens are not supported.": ("type", [with_header(cty="JWT"), with_header(cty=1)]),
+    "The token's payload is not a base64url JSON object.": (
+        "malformed",
+        [verifying(f"{HEAD}.@.{TAIL}"), verifying(f"{HEAD}.W10.{TAIL}")],
+    ),
+    "The token's signature is not base64url.": ("malformed", [verifying(f"{HEAD}.{BODY}.@")]),
+    "The token has no 'iss' claim.": ("missing_claim", [with_claims(iss=ABSENT)]),
+    "The token's 'iss' claim is malformed.": ("invalid_claim", [with_claims(iss=1)]),
+    "The token was issued by somebody who is not trusted here.": ("issuer", [with_claims(iss="x")]),
+    "The token is signed with an algorithm that is not accepted.": ("algorithm", [with_header(alg="HS256")]),
+    "The token is not of a type that is accepted as an access token.": (
+        "type",
+        [with_header(typ="dpop+jwt")],
+    ),
+    "The token is signed with a key that is not known.": ("unknown_key", [with_header(kid="x")]),
+    "The token's signature does not verify.": ("signature", [verifying(f"{HEAD}.{BODY}.AAAA")]),
+    "The keys of the token's issuer cannot be fetched at the moment.": (
+        "provider_unavailable",
+        [out_of_reach],
+    ),
+    "The token has no 'exp' claim.": ("missing_claim", [with_claims(exp=ABSENT)]),
+    "The token has expired.": ("expired", [with_claims(exp=NOW - 10)]),
+    "The token is not valid yet.": ("not_yet_valid", [with_claims(nbf=NOW + 11)]),
+    "The token was issued in the future.": ("not_yet_valid", [with_claims(iat=NOW + 11)]),
+    "The token's 'exp' claim is no date.": ("invalid_claim", [with_claims(exp="1")]),
+    "The token's 'nbf' claim is no date.": ("invalid_claim", [with_claims(nbf="1")]),
+    "The token's 'iat' claim is no date.": ("invalid_claim", [with_claims(iat="1")]),
+    "The token has no 'aud' claim.": ("missing_claim", [with_claims(aud=ABSENT)]),
+    "The token's 'aud' claim is malformed.": ("invalid_claim", [with_claims(aud=1), with_claims(aud=[1])]),
+    "The token is meant for another audience.": ("audience", [with_claims(aud="x"), with_claims(aud=["x"])]),
+    "The token's 'sub' claim is malformed.": ("invalid_claim", [with_claims(sub=1)]),
+    "The token's 'jti' claim is malformed.": ("invalid_claim", [with_claims(jti=1)]),
+    "The token's 'client_id' claim is malformed.": (
+        "invalid_claim",
+        [verifying(minting.token(client_id=1), profile=RFC9068)],
+    ),
+    "The token has no 'tenant' claim.": (
+        "missing_claim",
+        [verifying(TOKEN, required_claims={"tenant": "a"})],
+    ),
+    "The token's 'tenant' claim has a value that is not accepted.": (
+        "invalid_claim",
+        [verifying(minting.token(tenant="b"), required_claims={"tenant": "a"})],
+    ),
+    "The token is bound to a key, and cannot be used as Bearer.": (
+        "sender_constrained",
+        [with_claims(cnf={})],
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_refusal_says_what_the_documentation_says_it_says(sentence: str) -> None:
+    reason, attempts = SENTENCES[sentence]
+    for attempt in attempts:
+        with pytest.raises(AuthError) as refusal:
+            attempt()
+        assert (refusal.value.reason, refusal.value.description) == (reason, sentence)
+
+
+def test_the_documentation_has_every_sentence_about_a_token_under_its_reason() -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("\n## Sentences\n")[2].partition("\n## ")[0]
+    documented = dict(re.findall(r"^\| (.+?) \| `(\w+)` \|$", section, re.MULTILINE))
+    assert documented == {sentence: reason for sentence, (reason, _) in SENTENCES.items()}
+
+
+def test_a_name_that_configuration_gives_a_claim_breaks_no_challenge() -> None:
+    """Names come from configuration; in a challenge they are quoted as everything is."""
+    server = minting.server(audience_claim='a "quoted" name')
+    with pytest.raises(AuthError) as refusal:
+        server.verify(TOKEN)
+    assert json.dumps(refusal.value.challenge()).isascii()
+    assert '\\"' not in refusal.value.challenge()
