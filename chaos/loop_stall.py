@@ -1,9 +1,9 @@
 """How long the event loop of a process was kept from running, at worst.
 
 A task sleeps two milliseconds at a time and notes by how much it woke late. What the machine took away (a
-thread of the process, perhaps the one with the interpreter lock, was ready and had no CPU) is told apart where
-Linux tells it, so that a busy neighbour is not mistaken for a blocking call. As a program it measures a process
-that does nothing else, until its standard input ends: what is left is the machine's doing.
+thread of the process, perhaps the one with the interpreter lock, was ready and had no CPU) is told apart
+where Linux tells it, so that a busy neighbour is not mistaken for a blocking call. As a program it measures
+a process that does nothing else, until its standard input ends: what is left there is the machine's doing.
 """
 
 from __future__ import annotations

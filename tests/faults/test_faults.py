@@ -209,7 +209,10 @@ def refused(provider: ScriptedProvider, server: ResourceServer, colour: str) -> 
 
 def requests_read(provider: ScriptedProvider, fault: Fault) -> int | None:
     """How many requests came so far; None where one that was given up may be read only later."""
-    return None if fault.stalls else len(provider.faults.requests)
+    if fault.stalls:
+        return None
+    until(lambda: not refresh_threads(), "the end of the refresh thread")
+    return len(provider.faults.requests)
 
 
 def not_asked_again(provider: ScriptedProvider, server: ResourceServer, asked: int | None) -> bool:
