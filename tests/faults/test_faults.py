@@ -385,11 +385,16 @@ def test_a_refresh_that_nobody_waits_for_ends_by_itself(provider: ScriptedProvid
     assert health(server)["last_failure"]["reason"] == "timeout"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [constant(fault.stall()), constant(fault.stall_in_headers()), fault.stall_in_body],
+    ids=["no first byte", "stalls within the headers", "stalls within the body"],
+)
 def test_with_keys_in_hand_a_metadata_document_that_hangs_hides_no_new_key(
-    provider: ScriptedProvider,
+    provider: ScriptedProvider, answer: Callable[[Document], Answer]
 ) -> None:
     server = provider.server(discovered=True, imported=keys_of(provider, discovered=True), timeout=1.0)
-    provider.faults.script(METADATA, fault.stall())
+    provider.faults.script(METADATA, answer(provider.metadata))
     provider.issuer.rotate()
     provider.answer(respond(provider.issuer.jwks()))
     assert verify(server, provider.token()).subject == "user-1"
