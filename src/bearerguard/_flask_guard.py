@@ -79,7 +79,8 @@ class Guard(BaseGuard):
     def install(self, app: flask.Flask) -> flask.Flask:
         """Serve the resource's metadata (RFC 9728) from `app`, where the guard has a `resource`."""
         for endpoint, path in self._metadata_endpoints.items():
-            app.add_url_rule(path, endpoint, self._serve_metadata, methods=METADATA_METHODS)
+            if endpoint not in app.view_functions:  # of two resources, the first has the path that both have
+                app.add_url_rule(path, endpoint, self._serve_metadata, methods=METADATA_METHODS)
         return app
 
     def token(self) -> AccessToken:
@@ -113,8 +114,10 @@ class Guard(BaseGuard):
             guarded = self._guarded_class(view, rule)
         elif inspect.iscoroutinefunction(view):
             guarded = self._guarded_task(view, rule)
-        else:
+        elif callable(view):
             guarded = self._guarded_function(view, rule)
+        else:
+            raise ConfigurationError(f"{view!r:.80} is no view: decorate functions, Views and MethodViews.")
         return cast("V", guarded)
 
     def _guarded_class(self, view: type[Any], rule: Rule | None) -> type[Any]:
