@@ -64,12 +64,21 @@ class Document:
         guard: whose rules stand in it.
         app: the application.
         scopes: the scopes that `/docs` can ask for, with descriptions; those of the rules by default.
+        clock: seconds, from wherever.
     """
 
-    def __init__(self, guard: BaseGuard, app: FastAPI, scopes: Mapping[str, str] | None) -> None:
+    def __init__(
+        self,
+        guard: BaseGuard,
+        app: FastAPI,
+        scopes: Mapping[str, str] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._guard = guard
         self._app = app
         self._scopes = scopes
+        self._clock = clock
         self._providers = guard.server.providers
         self._metadata: dict[int, dict[str, Any]] = {}
         self._asked_at: float | None = None
@@ -107,7 +116,7 @@ class Document:
         return documented
 
     async def _ask_for_metadata(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         missing = [number for number in range(len(self._providers)) if number not in self._metadata]
         if not missing or (self._asked_at is not None and now < self._asked_at + _RETRY_METADATA):
             return

@@ -11,11 +11,11 @@ from functools import reduce
 from operator import and_
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.params import Security
 from fastapi.security.base import SecurityBase
-from starlette.exceptions import HTTPException, WebSocketException
+from starlette.exceptions import WebSocketException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 

@@ -1,0 +1,503 @@
+"""What a guard adds to the OpenAPI document of a FastAPI application, and what it asks of whom to do so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import APIRouter, FastAPI, Security
+from fastapi.security import APIKeyHeader
+from openapi_spec_validator import validate
+from starlette.testclient import TestClient
+
+from bearerguard import ResourceServer, Rule, any_scope, fresh, role, scope
+from bearerguard._fastapi_document import Document
+from bearerguard._io.metadata import fetch_metadata
+from bearerguard.fastapi import Guard
+from bearerguard.testing import Clock, Issuer
+
+AUTHORIZE, TOKEN = "https://issuer.test/authorize", "https://issuer.test/token"
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer(algorithm="ES256")
+
+
+@pytest.fixture
+def guard(issuer: Issuer) -> Guard:
+    """Fetches the keys of its provider, and so may ask it for more."""
+    return Guard(issuer.resource_server())
+
+
+@pytest.fixture
+def constant_guard(issuer: Issuer) -> Guard:
+    """Was given the keys of its provider."""
+    return Guard(issuer.resource_server(keys=issuer.jwks()))
+
+
+def view() -> str:
+    return "let in"
+
+
+def document_of(app: FastAPI) -> dict[str, Any]:
+    """The document as it is served: valid, and without a trace of how it was made."""
+    answer = TestClient(app).get("/openapi.json")
+    assert "bearerguard" not in answer.text
+    document: dict[str, Any] = answer.raise_for_status().json()
+    validate(document)
+    return document
+
+
+def schemes_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    schemes: dict[str, dict[str, Any]] = document["components"]["securitySchemes"]
+    return schemes
+
+
+def security_of(document: dict[str, Any], path: str = "/", method: str = "get") -> Any:
+    return document["paths"][path][method].get("security")
+
+
+def described(guard: Guard, *rules: Rule | None, **options: Any) -> dict[str, Any]:
+    """The document of an application with one route that asks for these rules."""
+    app = guard.install(FastAPI(**options))
+    app.get("/", dependencies=[guard.requires(rule) for rule in rules])(view)
+    return document_of(app)
+
+
+# -- what operations ask for -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rules", "alternatives"),
+    [
+        ([None], [[]]),
+        ([scope("b", "a")], [["a", "b"]]),
+        ([scope("a") | scope("b")], [["a"], ["b"]]),
+        ([any_scope("a", "b")], [["a"], ["b"]]),
+        ([scope("a") & (scope("b") | scope("c"))], [["a", "b"], ["a", "c"]]),
+        ([scope("a") | role("admin")], [[]]),
+        ([scope("a") & role("admin") & fresh(max_age=60)], [["a"]]),
+        ([scope("a") & ~scope("b")], [["a"]]),
+        ([scope("a"), scope("b")], [["a", "b"]]),
+        ([scope("a") | scope("b"), scope("c")], [["a", "c"], ["b", "c"]]),
+        ([scope("a"), scope("a")], [["a"]]),
+        ([None, scope("a")], [["a"]]),
+    ],
+    ids=repr,
+)
+def test_an_operation_names_the_scopes_that_are_enough(
+    guard: Guard, rules: list[Rule | None], alternatives: list[list[str]]
+) -> None:
+    assert security_of(described(guard, *rules)) == [{"oauth2": scopes} for scopes in alternatives]
+
+
+def test_what_routers_and_the_application_ask_for_stands_in_each_operation(guard: Guard) -> None:
+    app = guard.install(FastAPI(dependencies=[guard.requires(scope("app"))]))
+    router = APIRouter(dependencies=[guard.requires(scope("x") | scope("y"))])
+    router.get("/", dependencies=[guard.requires(scope("route"))])(view)
+    app.include_router(router, prefix="/r", dependencies=[guard.requires(scope("inclusion"))])
+    assert security_of(document_of(app), "/r/") == [
+        {"oauth2": ["app", "inclusion", "route", "x"]},
+        {"oauth2": ["app", "inclusion", "route", "y"]},
+    ]
+
+
+def test_an_operation_that_does_without_a_token_says_so(guard: Guard) -> None:
+    app = guard.install(FastAPI())
+    app.get("/", dependencies=[guard.optional()])(view)
+    assert security_of(document_of(app)) == [{}, {"oauth2": []}]
+
+
+def test_an_operation_that_needs_a_token_somewhere_needs_one(guard: Guard) -> None:
+    app = guard.install(FastAPI(dependencies=[guard.optional()]))
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    assert security_of(document_of(app)) == [{"oauth2": ["a"]}]
+
+
+def test_an_operation_that_is_open_asks_for_nothing(guard: Guard) -> None:
+    app = guard.install(FastAPI())
+    app.get("/")(view)
+    document = document_of(app)
+    assert security_of(document) is None
+    assert "securitySchemes" not in document.get("components", {})
+    assert set(document["paths"]["/"]["get"]["responses"]) == {"200"}
+
+
+def test_other_schemes_of_the_application_stay(guard: Guard) -> None:
+    app = guard.install(FastAPI())
+    key = APIKeyHeader(name="X-Key")
+    app.get("/", dependencies=[guard.requires(scope("a")), Security(key)])(view)
+    app.get("/key", dependencies=[Security(key)])(view)
+    document = document_of(app)
+    assert security_of(document) == [{"APIKeyHeader": []}, {"oauth2": ["a"]}]
+    assert security_of(document, "/key") == [{"APIKeyHeader": []}]
+    assert set(schemes_of(document)) == {"APIKeyHeader", "oauth2"}
+
+
+# -- where tokens come from ------------------------------------------------------------------------------
+
+
+def test_a_provider_with_metadata_is_documented_with_its_flow(guard: Guard) -> None:
+    assert schemes_of(described(guard, scope("b"), scope("a"))) == {
+        "oauth2": {
+            "type": "oauth2",
+            "description": "A token of https://issuer.test",
+            "flows": {
+                "authorizationCode": {
+                    "authorizationUrl": AUTHORIZE,
+                    "tokenUrl": TOKEN,
+                    "scopes": {"a": "", "b": ""},
+                }
+            },
+        }
+    }
+
+
+def test_each_of_several_providers_is_an_alternative(issuer: Issuer) -> None:
+    other = Issuer("https://other.test", algorithm="ES256")
+    third = Issuer("https://third.test", algorithm="ES256")
+    providers = (issuer.provider(), other.provider(), third.provider(keys=third.jwks(), name="third"))
+    document = described(Guard(ResourceServer(*providers)), scope("a") | scope("b"))
+    assert security_of(document) == [
+        {"oauth2": ["a"]},
+        {"oauth2": ["b"]},
+        {"oauth2_2": ["a"]},
+        {"oauth2_2": ["b"]},
+        {"oauth2_3": ["a"]},
+        {"oauth2_3": ["b"]},
+    ]
+    schemes = schemes_of(document)
+    assert schemes["oauth2"]["flows"]["authorizationCode"]["tokenUrl"] == TOKEN
+    assert schemes["oauth2_2"]["flows"]["authorizationCode"]["tokenUrl"] == "https://other.test/token"
+    assert schemes["oauth2_3"] == {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of third",
+    }
+
+
+def test_each_of_several_guards_has_schemes_of_its_own(guard: Guard) -> None:
+    second = Guard(Issuer("https://other.test", algorithm="ES256").resource_server())
+    app = second.install(guard.install(FastAPI()))
+    app.get("/first", dependencies=[guard.requires(scope("a"))])(view)
+    app.get("/second", dependencies=[second.requires(scope("b"))])(view)
+    document = document_of(app)
+    assert security_of(document, "/first") == [{"oauth2": ["a"]}]
+    assert security_of(document, "/second") == [{"oauth2_2": ["b"]}]
+    flows = {name: scheme["flows"]["authorizationCode"] for name, scheme in schemes_of(document).items()}
+    assert flows["oauth2"]["scopes"] == {"a": ""}
+    assert flows["oauth2_2"]["scopes"] == {"b": ""}
+
+
+@pytest.mark.parametrize("as_function", [True, False], ids=["function", "object"])
+def test_a_provider_whose_keys_were_given_is_never_asked_anything(issuer: Issuer, as_function: bool) -> None:
+    keys = issuer.jwks()
+    guard = Guard(issuer.resource_server(keys=(lambda: keys) if as_function else keys))
+    document = described(guard, scope("a"))
+    assert schemes_of(document)["oauth2"]["scheme"] == "bearer"
+    assert security_of(document) == [{"oauth2": ["a"]}]
+    assert issuer.requests == ()
+
+
+def test_a_scheme_that_knows_no_scopes_lists_none_in_openapi_3_0(constant_guard: Guard) -> None:
+    app = constant_guard.install(FastAPI())
+    app.openapi_version = "3.0.3"
+    app.get("/", dependencies=[constant_guard.requires(scope("a") | scope("b"))])(view)
+    assert security_of(document_of(app)) == [{"oauth2": []}]
+
+
+def test_a_flow_lists_its_scopes_in_openapi_3_0(guard: Guard) -> None:
+    app = guard.install(FastAPI())
+    app.openapi_version = "3.0.3"
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    assert security_of(document_of(app)) == [{"oauth2": ["a"]}]
+
+
+class Metadata:
+    """Answers every request for metadata with members of a test's choosing."""
+
+    def __init__(self, **members: Any) -> None:
+        self.content = {"issuer": "https://issuer.test", **members}
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json=self.content)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"token_endpoint": TOKEN},
+        {"authorization_endpoint": AUTHORIZE},
+        {"authorization_endpoint": AUTHORIZE, "token_endpoint": ["https://issuer.test/token"]},
+        {"authorization_endpoint": "javascript:alert(1)", "token_endpoint": TOKEN},
+        {"authorization_endpoint": "http://issuer.test/authorize", "token_endpoint": TOKEN},
+        {"authorization_endpoint": AUTHORIZE, "token_endpoint": "http://issuer.test/token"},
+        {"issuer": "https://elsewhere.test", "authorization_endpoint": AUTHORIZE, "token_endpoint": TOKEN},
+    ],
+    ids=repr,
+)
+def test_metadata_that_lead_nowhere_safe_are_not_passed_on(issuer: Issuer, members: dict[str, Any]) -> None:
+    provider = issuer.provider(http_options={"transport": Metadata(**members)})
+    document = described(Guard(ResourceServer(provider)), scope("a"))
+    assert schemes_of(document)["oauth2"]["scheme"] == "bearer"
+
+
+# -- when the provider is asked, and what waits for it ---------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(0)
+
+
+@pytest.fixture
+def app(guard: Guard, clock: Clock) -> FastAPI:
+    """An application whose document reads this clock."""
+    app = FastAPI()
+    Document(guard, app, clock=clock).install()
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    app.get("/health")(view)
+    return app
+
+
+def asked(issuer: Issuer) -> int:
+    return issuer.count("/.well-known/openid-configuration")
+
+
+def test_metadata_are_asked_for_once(app: FastAPI, issuer: Issuer, clock: Clock) -> None:
+    for _ in range(3):
+        assert "flows" in schemes_of(document_of(app))["oauth2"]
+        clock.advance(3_600)
+    assert asked(issuer) == 1
+
+
+def test_nobody_is_asked_before_the_document_is_wanted(app: FastAPI, issuer: Issuer) -> None:
+    assert TestClient(app).get("/health").status_code == 200
+    assert issuer.requests == ()
+
+
+def test_while_the_provider_is_down_bearer_is_documented_and_the_flow_when_it_is_back(
+    app: FastAPI, issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with issuer.outage():
+        assert schemes_of(document_of(app))["oauth2"]["scheme"] == "bearer"
+        assert "could not be fetched" in caplog.text
+        clock.advance(29)
+        assert schemes_of(document_of(app))["oauth2"]["scheme"] == "bearer"
+    assert asked(issuer) == 1
+    clock.advance(1)
+    assert "flows" in schemes_of(document_of(app))["oauth2"]
+
+
+def test_a_document_that_a_program_asks_for_waits_for_nobody(app: FastAPI, issuer: Issuer) -> None:
+    document = app.openapi()
+    assert schemes_of(document)["oauth2"]["scheme"] == "bearer"
+    assert app.openapi() is document
+    assert issuer.requests == ()
+    assert "flows" in schemes_of(document_of(app))["oauth2"]
+    assert "flows" in schemes_of(app.openapi())["oauth2"]
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    while not happened():  # noqa: ASYNC110 - on another thread, which sets no event
+        await asyncio.sleep(0.001)
+
+
+def test_a_slow_provider_keeps_nobody_waiting_but_whoever_wants_the_document(
+    app: FastAPI, issuer: Issuer
+) -> None:
+    """A call that blocked the event loop would fail this test, as it does all: see tests/conftest.py."""
+
+    async def main() -> None:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            with issuer.slow(3_600):
+                waiting = asyncio.create_task(client.get("/openapi.json"))
+                await until(lambda: asked(issuer) == 1)
+                assert (await client.get("/health")).status_code == 200
+                meanwhile = (await client.get("/openapi.json")).json()
+                assert schemes_of(meanwhile)["oauth2"]["scheme"] == "bearer"
+                assert not waiting.done()
+            assert "flows" in schemes_of((await waiting).json())["oauth2"]
+
+    asyncio.run(main())
+
+
+def test_several_providers_are_asked_at_the_same_time(issuer: Issuer) -> None:
+    other = Issuer("https://other.test", algorithm="ES256")
+    guard = Guard(ResourceServer(issuer.provider(), other.provider()))
+    app = guard.install(FastAPI())
+    app.get("/", dependencies=[guard.requires()])(view)
+
+    async def main() -> None:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            with issuer.slow(3_600), other.slow(3_600):
+                waiting = asyncio.create_task(client.get("/openapi.json"))
+                await until(lambda: asked(issuer) + asked(other) == 2)
+            assert all("flows" in scheme for scheme in schemes_of((await waiting).json()).values())
+
+    asyncio.run(main())
+
+
+def test_metadata_that_do_not_come_are_waited_for_no_longer(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with issuer.slow(3_600):
+        assert asyncio.run(fetch_metadata(issuer.provider(), seconds=0.01)) is None
+    assert "did not come in 0.01 seconds" in caplog.text
+
+
+# -- refusals --------------------------------------------------------------------------------------------
+
+
+def responses_of(document: dict[str, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = document["paths"]["/"]["get"]["responses"]
+    return responses
+
+
+def test_an_operation_tells_how_it_may_be_refused(guard: Guard) -> None:
+    document = described(guard, scope("a"))
+    named = {status: answer.get("$ref") for status, answer in responses_of(document).items()}
+    assert named == {
+        "200": None,
+        "401": "#/components/responses/Unauthorized",
+        "403": "#/components/responses/Forbidden",
+        "503": "#/components/responses/ServiceUnavailable",
+    }
+    for answer in document["components"]["responses"].values():
+        assert "WWW-Authenticate" in answer["headers"]
+    assert "Retry-After" in document["components"]["responses"]["ServiceUnavailable"]["headers"]
+
+
+def test_what_any_token_opens_is_not_forbidden_to_one(guard: Guard) -> None:
+    assert set(responses_of(described(guard, None))) == {"200", "401", "503"}
+
+
+def test_keys_that_were_given_are_always_there(constant_guard: Guard) -> None:
+    assert set(responses_of(described(constant_guard, scope("a")))) == {"200", "401", "403"}
+
+
+@pytest.mark.parametrize("status", [403, "4XX"])
+def test_what_the_application_documents_itself_stays(constant_guard: Guard, status: int | str) -> None:
+    app = constant_guard.install(FastAPI())
+    own: dict[int | str, dict[str, Any]] = {status: {"description": "Not you."}}
+    app.get("/", dependencies=[constant_guard.requires(scope("a"))], responses=own)(view)
+    responses = responses_of(document_of(app))
+    assert responses[str(status)] == {"description": "Not you."}
+    assert ("401" in responses, "403" in responses) == (status == 403, status == 403)
+
+
+# -- FastAPI's own ways ----------------------------------------------------------------------------------
+
+
+def test_routes_that_are_added_later_are_documented_too(guard: Guard) -> None:
+    app = guard.install(FastAPI())
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    assert "/later" not in document_of(app)["paths"]
+    app.get("/later", dependencies=[guard.requires(scope("b"))])(view)
+    document = document_of(app)
+    assert security_of(document) == [{"oauth2": ["a"]}]
+    assert security_of(document, "/later") == [{"oauth2": ["b"]}]
+    assert set(schemes_of(document)["oauth2"]["flows"]["authorizationCode"]["scopes"]) == {"a", "b"}
+
+
+def test_a_document_that_the_application_makes_itself_is_completed(guard: Guard) -> None:
+    app = FastAPI()
+    original = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return {**original(), "info": {"title": "Mine", "version": "7"}}
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    guard.install(app)
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    for _ in range(2):
+        document = document_of(app)
+        assert document["info"]["title"] == "Mine"
+        assert security_of(document) == [{"oauth2": ["a"]}]
+
+
+def test_installing_twice_changes_nothing(guard: Guard) -> None:
+    app = guard.install(guard.install(FastAPI()))
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    document = document_of(app)
+    assert security_of(document) == [{"oauth2": ["a"]}]
+    assert list(schemes_of(document)) == ["oauth2"]
+
+
+def test_without_install_a_route_is_documented_as_bearer(guard: Guard, issuer: Issuer) -> None:
+    app, elsewhere = FastAPI(), guard.install(FastAPI())
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    elsewhere.mount("/app", app)
+    assert document_of(elsewhere)["paths"] == {}
+    document = document_of(app)
+    assert list(schemes_of(document)) == ["bearer"]
+    assert security_of(document) == [{"bearer": ["a"]}]
+
+
+def test_an_application_without_a_document_gets_none(guard: Guard) -> None:
+    app = guard.install(FastAPI(openapi_url=None))
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    client = TestClient(app)
+    assert (client.get("/openapi.json").status_code, client.get("/docs").status_code) == (404, 404)
+    assert client.get("/").status_code == 401
+
+
+def test_a_document_elsewhere_has_the_flow_too(guard: Guard) -> None:
+    app = guard.install(FastAPI(openapi_url="/v1/api.json"))
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    document = TestClient(app).get("/v1/api.json").json()
+    assert "flows" in schemes_of(document)["oauth2"]
+
+
+# -- the page with the button ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def init_oauth() -> Callable[[FastAPI], str]:
+    def init_oauth(app: FastAPI) -> str:
+        found = re.search(r"ui\.initOAuth\((.*)\)", TestClient(app).get("/docs").text)
+        assert found
+        return found[1]
+
+    return init_oauth
+
+
+def test_the_page_logs_in_with_pkce(guard: Guard, init_oauth: Callable[[FastAPI], str]) -> None:
+    assert init_oauth(guard.install(FastAPI())) == '{"usePkceWithAuthorizationCodeGrant": true}'
+
+
+def test_the_page_knows_its_client(guard: Guard, init_oauth: Callable[[FastAPI], str]) -> None:
+    app = guard.install(FastAPI(), docs_client_id="docs")
+    assert '"clientId": "docs"' in init_oauth(app)
+
+
+def test_settings_of_the_page_stay(guard: Guard) -> None:
+    own = {"usePkceWithAuthorizationCodeGrant": False, "scopes": "a", "clientId": "mine"}
+    app = guard.install(FastAPI(swagger_ui_init_oauth=own))
+    assert app.swagger_ui_init_oauth == own
+    assert own == {"usePkceWithAuthorizationCodeGrant": False, "scopes": "a", "clientId": "mine"}
+
+
+def test_the_page_asks_for_scopes_by_the_names_that_the_provider_knows(guard: Guard) -> None:
+    scopes = {"api://orders/orders:read": "Read orders"}
+    app = guard.install(FastAPI(), docs_scopes=scopes)
+    app.get("/", dependencies=[guard.requires(scope("orders:read"))])(view)
+    document = document_of(app)
+    assert schemes_of(document)["oauth2"]["flows"]["authorizationCode"]["scopes"] == scopes
+    assert security_of(document) == [{"oauth2": ["orders:read"]}]
+
+
+@pytest.fixture(autouse=True)
+def log_is_heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with caplog.at_level(logging.WARNING, "bearerguard"):
+        yield
