@@ -9,7 +9,6 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import flask
@@ -176,8 +175,7 @@ class PaymentRequired(AuthError):
     status = 402
 
 
-@dataclass(frozen=True)
-class Paid(Rule):
+class Paid(Rule, frozen=True):
     def allows(self, token: AccessToken) -> bool:
         return False
 
