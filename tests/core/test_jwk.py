@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import math
 from typing import Any, cast
 
 import jwt
@@ -13,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc import jwk as joserfc_jwk
 
-from bearerguard._core import jwk as module
 from bearerguard._core.jwk import UnusableKey, VerificationKey, import_jwk, import_pem, thumbprint
 from bearerguard._core.limits import MAX_KID_CHARACTERS
 from bearerguard.testing import signing_key
@@ -226,13 +226,23 @@ def test_an_even_modulus_is_unusable() -> None:
 
 
 def test_a_modulus_of_the_generator_that_can_be_factored_is_unusable() -> None:
-    # A power of 65537 modulo each of its primes, of 2,048 bits and odd, as that generator makes them.
-    product = 1
-    for prime in module._ROCA:
-        product *= prime
-    modulus = pow(65537, 12_345, product) + product * ((1 << 2047) // product + 1)
-    modulus += 0 if modulus % 2 else product
+    # For 2,048 bits that generator works modulo the product of the first 126 primes (up to 701).
+    product = math.prod(number for number in range(2, 702) if all(number % d for d in range(2, number)))
+    modulus = pow(65537, 12_345, product) + product * (((1 << 2047) // product) + 1)
     assert "CVE-2017-15361" in why_unusable({"kty": "RSA", "n": uint(modulus), "e": "AQAB"})
+    assert import_public({"kty": "RSA", "n": uint(modulus + 2), "e": "AQAB"}).kid is None
+
+
+@pytest.mark.parametrize("bits", [2048, 3072, 4096, 8192])
+@pytest.mark.parametrize("exponent", [3, 17, 65537, 2**64 - 1])
+def test_the_sizes_and_exponents_in_use_are_taken(bits: int, exponent: int) -> None:
+    key = import_public({"kty": "RSA", "n": uint((1 << (bits - 1)) | 1), "e": uint(exponent)})
+    assert set(key.verifiers) == ALGORITHMS["RSA"]
+
+
+def test_a_kid_may_have_the_greatest_length() -> None:
+    kid = "k" * MAX_KID_CHARACTERS
+    assert import_public({**KEYS["P-256"].public_jwk(), "kid": kid}).kid == kid
 
 
 @pytest.mark.parametrize(
