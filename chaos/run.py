@@ -3,7 +3,7 @@
 Two servers, one after the other: Starlette under uvicorn and Flask under gunicorn (threads, two preloaded
 workers). Each is driven for a while with a quiet provider and then with one that misbehaves in every way that
 `chaos/provider.py` knows. No valid request may be refused, no invalid one accepted, and the event loop may
-never stop for 10 ms, unless the machine stops an idle process for as long; otherwise the exit status is 1.
+never stop for 10 ms, or for twice as long as the machine stops an idle process; else the exit status is 1.
 Everything stays on loopback. The servers run on an accelerated clock, so that the library's default lifetimes
 and cooldowns play out. `SECONDS=` sets the length of the whole.
 """
@@ -260,8 +260,9 @@ def passed(result: dict[str, Any]) -> bool:
     """Whether a run kept every promise."""
     if result["valid_refused"] or result["invalid_not_refused"]:
         return False
-    # On a machine that lets even an idle process wait for longer, the figure says nothing about the library.
-    return bool(result.get("stall_ms", 0.0) < max(LONGEST_STALL_MS, result["idle_ms"]))
+    # The worst that a machine does to two processes differs by chance, easily by a factor of two: where it
+    # stops an idle one for that long, the figure says nothing about the library.
+    return bool(result.get("stall_ms", 0.0) < max(LONGEST_STALL_MS, 2 * result["idle_ms"]))
 
 
 async def measure(seconds: float, build: Path) -> dict[str, dict[str, Any]]:
