@@ -17,7 +17,7 @@ from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.guard import METADATA_METHODS, BaseGuard, paths
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
-from bearerguard.wsgi import full_path
+from bearerguard.wsgi import path_of
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -62,13 +62,13 @@ class Guard(BaseGuard):
         Args:
             part: the application, or a blueprint before it is registered.
             rule: what tokens must fulfil; any sound token by default.
-            public_paths: exact full paths that need no token.
+            public_paths: exact paths that need no token, as routes name them: without a mount of the application.
         """
         rule, public = self.remember(rule), paths(public_paths)
 
         def admit() -> None:
             request = flask.request
-            if request.endpoint in self._metadata_endpoints or full_path(request.environ) in public:
+            if request.endpoint in self._metadata_endpoints or path_of(request.environ) in public:
                 return
             if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
                 return

@@ -6,7 +6,7 @@ tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +17,7 @@ from bearerguard.logging import current
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
 
-Environ = MutableMapping[str, Any]
+Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
@@ -41,7 +41,7 @@ class Guard(BaseGuard):
         Args:
             app: what to protect.
             rule: what tokens must fulfil; any sound token by default.
-            public_paths: exact full paths that need no token.
+            public_paths: exact paths that need no token, as the application routes them (`PATH_INFO`).
         """
         return self._guarded_app(app, self.remember(rule), paths(public_paths))
 
@@ -62,7 +62,7 @@ class Guard(BaseGuard):
 
         def installed(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             method = environ["REQUEST_METHOD"]
-            if method in METADATA_METHODS and full_path(environ) in served:
+            if method in METADATA_METHODS and path_of(environ) in served:
                 return respond(environ, start_response, self.metadata_answer(method))
             return app(environ, start_response)
 
@@ -70,7 +70,7 @@ class Guard(BaseGuard):
 
     def _guarded_app(self, app: App, rule: Rule | None, public: frozenset[str]) -> App:
         def guarded(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            if full_path(environ) in public:
+            if path_of(environ) in public:
                 return app(environ, start_response)
             headers = headers_of(environ)
             try:
@@ -128,9 +128,13 @@ def _is_complete(body: Iterable[bytes], environ: Environ) -> bool:
     return isinstance(body, kinds)
 
 
-def full_path(environ: Environ) -> str:
-    """Return the path of a request, mount included."""
-    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+def path_of(environ: Environ) -> str:
+    """Return the path by which the application routes a request: without the mount, `SCRIPT_NAME`.
+
+    With it, whoever can choose the mount could make a public path of another one: behind a proxy that lets
+    a header field of that name through, gunicorn believes the client where the mount ends.
+    """
+    path: str = environ.get("PATH_INFO", "")
     # WSGI hands text over as Latin-1 (PEP 3333, "Unicode Issues").
     return path.encode("latin-1", "replace").decode("utf-8", "replace")
 

@@ -21,7 +21,7 @@ class PlainWSGI(Door):
 
     def app(self, guard: wsgi.Guard, api: Api) -> Any:
         def app(environ: Any, start_response: Any) -> Any:
-            api.enter(wsgi.full_path(environ))
+            api.enter(wsgi.path_of(environ))
             content = flask_framework.json.dumps(api.content(environ.get("bearerguard.token"))).encode()
             start_response("200 OK", [("Content-Type", "application/json")])
             return [b"" if environ["REQUEST_METHOD"] == "HEAD" else content]
@@ -36,7 +36,7 @@ class WSGIGenerator(PlainWSGI):
 
     def app(self, guard: wsgi.Guard, api: Api) -> Any:
         def app(environ: Any, start_response: Any) -> Any:
-            api.enter(wsgi.full_path(environ))
+            api.enter(wsgi.path_of(environ))
             start_response("200 OK", [("Content-Type", "application/json")])
             content = flask_framework.json.dumps(api.content(environ.get("bearerguard.token"))).encode()
             yield b""

@@ -381,14 +381,15 @@ def test_in_a_protected_application_a_view_for_options_is_a_view(app: flask.Flas
     assert app.test_client().options("/").status_code == 401
 
 
-def test_public_paths_count_the_mount_of_the_application(app: flask.Flask, guard: Guard) -> None:
-    guard.protect(app, public_paths={"/shop/health"})
+@pytest.mark.parametrize("mount", ["", "/shop"])
+def test_public_paths_are_those_of_routes_wherever_the_application_stands(
+    app: flask.Flask, guard: Guard, mount: str
+) -> None:
+    guard.protect(app, public_paths={"/health", "/shop/closed"})
     app.add_url_rule("/health", "health", hello)
-    app.add_url_rule("/shop/health", "inner", hello)
-    client = Client(DispatcherMiddleware(flask.Flask("outer").wsgi_app, {"/shop": app.wsgi_app}))
-    assert client.get("/shop/health").status_code == 200
-    assert client.get("/shop/shop/health").status_code == 401
-    assert app.test_client().get("/health").status_code == 401
+    app.add_url_rule("/closed", "closed", hello)
+    client = Client(DispatcherMiddleware(flask.Flask("outer").wsgi_app, {mount: app.wsgi_app}))
+    assert [client.get(f"{mount}/{name}").status_code for name in ("health", "closed")] == [200, 401]
 
 
 def test_two_resources_in_one_application_each_have_metadata(app: flask.Flask, issuer: Issuer) -> None:
