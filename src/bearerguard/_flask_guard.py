@@ -62,7 +62,7 @@ class Guard(BaseGuard):
         Args:
             part: the application, or a blueprint before it is registered.
             rule: what tokens must fulfil; any sound token by default.
-            public_paths: exact paths that need no token, as routes name them: without a mount of the application.
+            public_paths: exact paths that need no token, as routes name them: without the mount of the whole.
         """
         rule, public = self.remember(rule), paths(public_paths)
 

@@ -115,8 +115,9 @@ class _Body:
         """Close the application's body (PEP 3333, "Specification Details")."""
         before = current.set(self._token)
         try:
-            if hasattr(self._chunks, "close"):
-                self._chunks.close()
+            close: Callable[[], None] | None = getattr(self._chunks, "close", None)
+            if close is not None:
+                close()
         finally:
             current.reset(before)
 
