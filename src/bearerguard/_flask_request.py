@@ -7,7 +7,7 @@ verifies a token or chooses the words of a refusal.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,7 +104,7 @@ def refused(
 
 
 @contextmanager
-def admission(refusal: Callable[[AuthError], RefusedRequest]) -> Iterator[Headers]:
+def admission(refusal: Callable[[AuthError], RefusedRequest]) -> Generator[Headers]:
     """Give the header fields of the current request to be checked, in a thread or in a task.
 
     Until `note` says otherwise nobody is behind the request: a decorator further out may have let another
