@@ -444,6 +444,16 @@ def test_without_install_a_route_is_documented_as_bearer(guard: Guard, issuer: I
     assert security_of(document) == [{"bearer": ["a"]}]
 
 
+def test_a_guard_that_is_not_installed_is_documented_as_bearer_beside_one_that_is(guard: Guard) -> None:
+    other = Guard(Issuer("https://other.test", algorithm="ES256").resource_server())
+    app = guard.install(FastAPI())
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    app.get("/other", dependencies=[other.requires(scope("b"))])(view)
+    document = document_of(app)
+    assert security_of(document) == [{"oauth2": ["a"]}]
+    assert security_of(document, "/other") == [{"bearer": ["b"]}]
+
+
 def test_an_application_without_a_document_gets_none(guard: Guard) -> None:
     app = guard.install(FastAPI(openapi_url=None))
     app.get("/", dependencies=[guard.requires(scope("a"))])(view)
