@@ -408,6 +408,7 @@ def test_trouble_with_the_metadata_is_told_though_the_keys_can_be_had(
     provider.clock.advance(DUE)
     verify(server, provider.token())
     until(lambda: health(server)["age"] == 0, "the refresh")
+    until(lambda: bool(warnings_in(caplog)), "a word about it, which follows")
     (warning,) = warnings_in(caplog)
     assert "issuer_mismatch" in warning
 
