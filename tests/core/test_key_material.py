@@ -147,7 +147,7 @@ def test_where_no_key_is_usable_the_first_reasons_are_told() -> None:
         ({"keys": {"k1": PEM}}, "no array"),
         ({"keys": "text"}, "no array"),
         ({"keys": None}, "no array"),
-        ([[[[[JWK]]]]], "nested too deep"),
+        ([[[[JWK]]]], "nested too deep"),
         ([5], "int"),
     ],
     ids=ascii,
@@ -156,6 +156,10 @@ def test_what_is_no_form_of_a_key_says_what_it_is(material: Any, why: str) -> No
     refusal = refusal_of(material)
     assert refusal.kind == "not_a_key_set"
     assert why in str(refusal)
+
+
+def test_lists_may_be_nested_in_reason() -> None:
+    assert kids_in([[[JWK]]]) == [FIRST.kid]
 
 
 def test_a_list_that_holds_itself_is_refused() -> None:

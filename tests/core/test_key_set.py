@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,12 @@ def test_two_sets_of_the_same_keys_have_the_same_identities() -> None:
 )
 def test_a_key_that_differs_in_name_material_or_algorithms_is_another(other: VerificationKey) -> None:
     assert Keys([key("k1", "RS256", thumbprint="a")]).identities != Keys([other]).identities
+
+
+def test_a_key_set_is_replaced_and_never_changed() -> None:
+    key_set: Any = KeySet(Keys([]))
+    with pytest.raises(FrozenInstanceError):
+        key_set.usable_until = inf
 
 
 def test_a_key_set_without_times_never_grows_old() -> None:

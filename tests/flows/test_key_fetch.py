@@ -122,7 +122,9 @@ def test_unusable_keys_are_left_out_and_told() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
+        (HttpAnswer(300, b""), "redirect"),
         (HttpAnswer(301, b""), "redirect"),
+        (HttpAnswer(399, b""), "redirect"),
         (HttpAnswer(302, key_set().body), "redirect"),
         (HttpAnswer(204, b""), "http_status"),
         (HttpAnswer(206, key_set().body), "http_status"),
@@ -138,7 +140,9 @@ def test_unusable_keys_are_left_out_and_told() -> None:
         (DOWN, "connection"),
     ],
     ids=[
+        "300",
         "301",
+        "399",
         "302",
         "204",
         "206",
