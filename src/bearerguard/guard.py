@@ -15,7 +15,7 @@ from bearerguard._core.credentials import Headers
 from bearerguard.answer import Answer, Body, answer, json_body
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
 from bearerguard.rules import Rule, authenticated
-from bearerguard.server import ResourceServer
+from bearerguard.server import ResourceServer, log_refusal
 from bearerguard.token import AccessToken
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -182,7 +182,10 @@ def paths(public_paths: Iterable[str] | None) -> frozenset[str]:
 
 def _allowed(rule: Rule, token: AccessToken) -> AccessToken:
     if not rule.allows(token):
-        raise rule.refusal(token)
+        error = rule.refusal(token)
+        error.provider = token.provider.name
+        log_refusal(error)
+        raise error
     return token
 
 

@@ -88,7 +88,7 @@ class ResourceServer:
                 return outcome
             return run_sync(verification(self._verifier, token, outcome, self._clock))
         except AuthError as error:
-            _log(error)
+            log_refusal(error)
             raise
 
     async def averify(self, token: str) -> AccessToken:
@@ -99,7 +99,7 @@ class ResourceServer:
                 return outcome
             return await run_async(verification(self._verifier, token, outcome, self._clock))
         except AuthError as error:
-            _log(error)
+            log_refusal(error)
             raise
 
     # -- requests ------------------------------------------------------------------------------------
@@ -196,11 +196,11 @@ def _token_of(headers: Headers) -> str:
     try:
         return bearer_token(headers)
     except AuthError as error:
-        _log(error)
+        log_refusal(error)
         raise
 
 
-def _log(error: AuthError) -> None:
+def log_refusal(error: AuthError) -> None:
     """Tell operators why a request was refused, with nothing in it that was not verified but the key id."""
     if not _logger.isEnabledFor(logging.INFO):
         return
