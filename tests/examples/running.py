@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -21,13 +21,19 @@ def listening() -> socket.socket:
     return bound
 
 
-@contextmanager
-def running(app: str, at: socket.socket, log: Path, **settings: str) -> Generator[str]:
+def running(app: str, at: socket.socket, log: Path, **settings: str) -> AbstractContextManager[str]:
     """Run an ASGI application of the examples under uvicorn; yield its address."""
-    command = [sys.executable, "-W", "error", "-m", "uvicorn", "--app-dir", str(EXAMPLES)]
+    return serving(
+        ["uvicorn", "--app-dir", str(EXAMPLES), "--fd", str(at.fileno()), app], at, log, **settings
+    )
+
+
+@contextmanager
+def serving(command: list[str], at: socket.socket, log: Path, **settings: str) -> Generator[str]:
+    """Run a server, by its module and arguments, that serves an API at a socket; yield the API's address."""
     with log.open("w") as output:
         program = subprocess.Popen(
-            [*command, "--fd", str(at.fileno()), app],
+            [sys.executable, "-W", "error", "-m", *command],
             pass_fds=[at.fileno()],
             env={**os.environ, **settings, "no_proxy": "127.0.0.1"},
             stdout=output,
