@@ -17,6 +17,7 @@ from typing import Any
 
 import anyio
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from bearerguard._core.address import why_insecure
 from bearerguard._io.metadata import fetch_metadata
@@ -99,7 +100,7 @@ class Document:
 
         self._app.openapi = openapi  # type: ignore[method-assign]
         for route in self._app.router.routes:
-            if getattr(route, "path", None) == self._app.openapi_url and hasattr(route, "app"):
+            if isinstance(route, Route) and route.path == self._app.openapi_url:
                 route.app = self._with_metadata(route.app)
 
     # -- the issuers' metadata -----------------------------------------------------------------------
