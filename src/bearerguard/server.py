@@ -150,7 +150,8 @@ class ResourceServer:
         """Return, by provider, the state of its keys; plain values, ready for `json.dumps`.
 
         Example:
-            >>> server.health()["https://login.example"]["state"]  # doctest: +SKIP
+            >>> keys = server.health()["https://login.example"]  # doctest: +SKIP
+            >>> keys["state"]  # doctest: +SKIP
             'fresh'
         """
         now = self._clock()
