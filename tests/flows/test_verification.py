@@ -328,6 +328,21 @@ def test_of_several_refusals_the_one_that_got_furthest_is_told() -> None:
     assert refusal(server, ISSUER.expired(), waited={unavailable: 5.0}).reason == "provider_unavailable"
 
 
+def test_a_refusal_for_the_algorithm_tells_least() -> None:
+    stranger = StubSource(Issuer(algorithm="ES256").jwks(), is_fixed=True)
+    settings: dict[str, Any] = {"audience": ISSUER.audience, "keys": JWKS}
+    narrow = Provider(ISSUER.url, name="a", algorithms=["ES256"], profile=ID_TOKEN, **settings)
+    other = Provider(ISSUER.url, name="b", algorithms=["ES256", "RS256"], **settings)
+    for token in (TOKEN, ISSUER.token(alg="RS256")):
+        server = Verifier([(narrow, stranger), (other, stranger)])
+        assert refusal(server, token).reason == "unknown_key"
+        assert refusal(server, token).provider == "b"
+
+
+def test_a_token_of_the_greatest_length_is_judged() -> None:
+    assert refusal(verifier(StubSource(JWKS)), "a" * MAX_TOKEN_BYTES).reason == "malformed"
+
+
 def test_a_provider_of_any_issuer_takes_what_no_other_does() -> None:
     other = Issuer("https://other.test", algorithm="ES256", clock=Clock(NOW))
     named = Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS)

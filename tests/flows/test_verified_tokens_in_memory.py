@@ -41,7 +41,10 @@ def test_a_token_from_memory_has_the_keys_refreshed_that_are_due_and_not_used_th
     source = StubSource(JWKS, refresh_at=NOW + 10, usable_until=NOW + 20)
     server = verifier(source)
     accepted(server.attempt(TOKEN, NOW))
+    accepted(server.attempt(TOKEN, NOW))
     assert source.asked_ahead == []
+    assert source.key_set is not None
+    source.key_set.keys._by_kid.clear()  # verified again, it would be of an unknown key
     accepted(server.attempt(TOKEN, NOW + 10))
     assert source.asked_ahead == [NOW + 10]
     assert wanted(server.attempt(TOKEN, NOW + 20)).cause == "missing"
