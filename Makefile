@@ -19,9 +19,11 @@ help:  ## list these commands
 demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them (ONCE=1: stop after the table)
 	@$(BIN)/python -m bearerguard.cli demo $(if $(ONCE),--once)
 
+# The tests of the core and of the flows cover every branch of these two by themselves; the others need no tracing.
 test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _core and _flows
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest tests/core tests/flows
 	$(BIN)/coverage report
+	$(BIN)/python -m pytest tests --ignore=tests/core --ignore=tests/flows
 
 lint: $(VENV)/.dev  ## style, security rules, formatting, the layers of the house, the pins
 	$(BIN)/ruff check
