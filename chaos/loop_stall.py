@@ -1,21 +1,45 @@
-"""How long the event loop of a process was kept from running, at worst.
+"""How long the event loop of this process was kept from running, at worst.
 
-A task sleeps two milliseconds at a time and notes by how much it woke late. What the machine took away (a
-thread of the process, perhaps the one with the interpreter lock, was ready and had no CPU) is told apart
-where Linux tells it, so that a busy neighbour is not mistaken for a blocking call. As a program it measures
-a process that does nothing else, until its standard input ends: what is left there is the machine's doing.
+A task sleeps two milliseconds at a time and notes by how much it woke late. Of that, as much counts as the
+process can have caused: the longest time that the loop was away from its selector (running callbacks, or
+blocked in one), and the processor time of other threads (they may have held the interpreter lock). A timer
+that rings late while the loop sleeps and no thread runs is the machine's doing, and so is a wait for a CPU.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
+import os
+import selectors
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 PERIOD = 0.002
-THREADS = Path("/proc/self/task")
+
+
+class WatchedSelector(selectors.DefaultSelector):
+    """A selector that knows for how long its loop did not come back to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.longest_away = 0.0
+        self._left = time.perf_counter()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for events, as any selector does."""
+        self.longest_away = max(self.longest_away, time.perf_counter() - self._left)
+        try:
+            return super().select(timeout)
+        finally:
+            self._left = time.perf_counter()
+
+
+class WatchedEventLoop(asyncio.SelectorEventLoop):
+    """The event loop of asyncio on a `WatchedSelector`."""
+
+    def __init__(self) -> None:
+        self.watched = WatchedSelector()
+        super().__init__(self.watched)
 
 
 class LoopStall:
@@ -23,47 +47,38 @@ class LoopStall:
 
     def __init__(self) -> None:
         self.longest = 0.0
-        self.longest_with_cpu_wait = 0.0
+        self.longest_of_the_machine = 0.0
 
-    async def sample(self) -> None:
-        """Measure until cancelled."""
-        before = cpu_waits()
+    async def sample(self, selector: WatchedSelector) -> None:
+        """Measure the running loop until cancelled."""
+        cpu_wait = cpu_wait_of_this_thread()
         while True:
-            started = time.perf_counter()
+            selector.longest_away = 0.0
+            started, waited, others = time.perf_counter(), cpu_wait(), cpu_of_other_threads()
             await asyncio.sleep(PERIOD)
             late = time.perf_counter() - started - PERIOD
-            waits = cpu_waits()
-            waited = sum(seconds - before.get(thread, 0.0) for thread, seconds in waits.items())
-            self.longest_with_cpu_wait = max(self.longest_with_cpu_wait, late)
-            self.longest = max(self.longest, late - waited)
-            before = waits
+            waited, others = cpu_wait() - waited, cpu_of_other_threads() - others
+            stalled = min(late - waited, selector.longest_away + others)
+            self.longest = max(self.longest, stalled)
+            self.longest_of_the_machine = max(self.longest_of_the_machine, late - stalled)
 
     def take(self) -> dict[str, float]:
         """What was measured so far, in milliseconds; starts over."""
-        taken = {"stall_ms": self.longest * 1e3, "stall_with_cpu_wait_ms": self.longest_with_cpu_wait * 1e3}
-        self.longest = self.longest_with_cpu_wait = 0.0
+        taken = {"stall_ms": self.longest * 1e3, "machine_ms": self.longest_of_the_machine * 1e3}
+        self.longest = self.longest_of_the_machine = 0.0
         return taken
 
 
-def cpu_waits() -> dict[str, float]:
-    """For how many seconds each thread of this process was ready and had no CPU; none where nobody tells."""
-    waits = {}
+def cpu_of_other_threads() -> float:
+    """Processor time that the other threads of this process have used, in seconds."""
+    return time.process_time() - time.thread_time()
+
+
+def cpu_wait_of_this_thread() -> Callable[[], float]:
+    """A function: for how many seconds the calling thread was ready and had no CPU (0 where nobody tells)."""
     try:
-        for thread in THREADS.iterdir():
-            waits[thread.name] = int((thread / "schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError):  # not Linux, or a thread has just ended
-        pass
-    return waits
-
-
-async def idle() -> None:
-    """Measure this process, print the outcome."""
-    loop_stall = LoopStall()
-    sampling = asyncio.create_task(loop_stall.sample())
-    await asyncio.to_thread(sys.stdin.read)
-    sampling.cancel()
-    print(json.dumps(loop_stall.take()))
-
-
-if __name__ == "__main__":
-    asyncio.run(idle())
+        # Never closed: it is read for as long as the process lives.
+        schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+    except OSError:
+        return lambda: 0.0
+    return lambda: int(os.pread(schedstat, 128, 0).split()[1]) / 1e9

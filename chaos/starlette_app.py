@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from starlette.routing import Route
 
 from bearerguard.starlette import AuthenticateMiddleware
 from chaos.accelerated_clock import AcceleratedClock
-from chaos.loop_stall import LoopStall
+from chaos.loop_stall import LoopStall, WatchedEventLoop
 
 loop_stall = LoopStall()
 
@@ -23,7 +24,11 @@ loop_stall = LoopStall()
 @asynccontextmanager
 async def sampled(app: Starlette) -> AsyncIterator[None]:
     """Sample the loop for as long as the server runs."""
-    sampling = asyncio.create_task(loop_stall.sample())
+    gc.collect()
+    gc.freeze()  # what start-up left is not to be collected anew under load: that is not what is measured
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, WatchedEventLoop)
+    sampling = asyncio.create_task(loop_stall.sample(loop.watched))
     yield
     sampling.cancel()
 
