@@ -335,6 +335,15 @@ def test_what_is_no_pem_key_or_certificate_is_unusable(pem: str) -> None:
         import_pem(pem)
 
 
+def test_a_certificate_of_a_version_that_there_is_not_is_unusable() -> None:
+    der = bytearray(x509.load_pem_x509_certificate(certificate("P-256").encode()).public_bytes(Encoding.DER))
+    version = der.index(b"\xa0\x03\x02\x01\x02") + 4  # RFC 5280, section 4.1: 2 stands for version 3
+    der[version] = 9
+    pem = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(der).decode()}\n-----END CERTIFICATE-----\n"
+    with pytest.raises(UnusableKey, match="no PEM"):
+        import_pem(pem)
+
+
 @pytest.mark.parametrize(
     "make",
     [
