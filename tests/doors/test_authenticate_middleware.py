@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 from starlette.middleware.cors import CORSMiddleware
 from starlette.testclient import WebSocketDenialResponse
@@ -207,6 +208,21 @@ def test_lifespan_passes_through(issuer: Issuer, framework: str) -> None:
     with api.client:
         assert [scope["type"] for scope in api.entered] == ["lifespan"]
     assert "oauth2-claims" not in api.entered[0]
+
+
+def test_scopes_of_any_other_type_pass_through(issuer: Issuer) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    async def never(*message: Any) -> Any:
+        raise AssertionError
+
+    middleware = AuthenticateMiddleware(app, {"login": described(issuer)})
+    scope = {"type": "custom"}
+    anyio.run(middleware, scope, never, never)
+    assert seen == [{"type": "custom"}]
 
 
 def test_preflights_are_answered_without_a_token_where_cors_is_added_after(api: Api, issuer: Issuer) -> None:
