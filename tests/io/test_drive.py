@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from typing import Any, cast
 
@@ -126,14 +127,17 @@ def test_a_function_is_called_whatever_its_colour() -> None:
     assert call(lambda: "keys") == call(later) == call(Awaitable) == "keys"
 
 
-def test_whatever_a_function_raises_is_a_failed_fetch() -> None:
-    async def fails() -> None:
-        raise KeyError("vault")
+@pytest.mark.parametrize("problem", [KeyError, SystemExit, asyncio.CancelledError])
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_whatever_a_function_raises_is_a_failed_fetch(problem: type[BaseException], colour: str) -> None:
+    """Also what would end its thread: those who wait for the keys would not hear of it."""
 
     def raises() -> None:
-        raise KeyError("vault")
+        raise problem("vault")
 
-    for function in (fails, raises):
-        with pytest.raises(FetchFailed, match=r"KeyError.*vault") as failed:
-            call(function)
-        assert failed.value.kind == "function"
+    async def raises_later() -> None:
+        raise problem("vault")
+
+    with pytest.raises(FetchFailed, match=rf"{problem.__name__}.*vault") as failed:
+        call(raises if colour == "sync" else raises_later)
+    assert failed.value.kind == "function"

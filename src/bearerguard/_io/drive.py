@@ -63,7 +63,7 @@ def _perform(effect: HttpGet | CallSource, session: Session | None) -> Any:
         material = effect.function()
         if inspect.isawaitable(material):
             material = anyio.run(_awaited, material)
-    except Exception as problem:  # noqa: BLE001 - whatever a user's function raises is a failed refresh
+    except BaseException as problem:  # noqa: BLE001 - whatever a user's function raises is a failed refresh
         raise FetchFailed("function", f"the key function raised {problem!r}") from None
     return material
 
