@@ -460,6 +460,22 @@ def test_within_one_application_context_requests_do_not_find_each_others_token(
         assert app.test_client().get("/public").get_json() == {"token": False}
 
 
+def test_a_request_that_the_inner_of_two_guards_refuses_is_nobodys(
+    app: flask.Flask, guard: Guard, issuer: Issuer
+) -> None:
+    seen: list[Any] = []
+
+    @app.after_request
+    def after(response: flask.Response) -> flask.Response:
+        seen.append(guard.token_or_none())
+        return response
+
+    other = Guard(Issuer("https://other.test").resource_server())
+    app.add_url_rule("/", "hello", guard.requires()(other.requires()(hello)))
+    assert app.test_client().get("/", headers=bearer(issuer.token())).status_code == 401
+    assert seen == [None]
+
+
 def record() -> dict[str, Any]:
     made = logging.LogRecord("orders", logging.INFO, __file__, 1, "shipped", None, None)
     TokenFilter().filter(made)

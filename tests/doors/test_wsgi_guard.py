@@ -204,6 +204,23 @@ def test_the_inner_of_two_guards_decides_too(guard: Guard, issuer: Issuer) -> No
     assert [status_of(app, environ_with(token)) for token in tokens] == [403, 403, 200]
 
 
+def test_an_application_finds_the_token_of_the_guard_nearest_to_it(issuer: Issuer) -> None:
+    def named(name: str) -> Guard:
+        return Guard(issuer.resource_server(keys=issuer.jwks(), name=name))
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [environ["bearerguard.token"].provider.name.encode()]
+
+    both = named("outer").protect(named("inner").protect(app))
+    assert both(environ_with(issuer.token()), lambda status, headers: None) == [b"inner"]
+
+
+def test_the_refusal_of_head_has_no_body(guard: Guard) -> None:
+    body = guard.protect(hello)(environ_with(REQUEST_METHOD="HEAD"), lambda status, headers: None)
+    assert b"".join(body) == b""
+
+
 # -- gunicorn --------------------------------------------------------------------------------------------
 
 
