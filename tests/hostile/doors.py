@@ -172,10 +172,6 @@ def flask_decorator() -> Ask:
     return flask_app(authenticated(view))
 
 
-def flask_guard() -> Ask:
-    return flask_app(flask_door.Guard(minting.server()).requires()(view))
-
-
 def view() -> dict[str, Any]:
     """Answers whoever gets as far as here, in FastAPI and Flask."""
     return {}
@@ -214,7 +210,6 @@ DOORS = (
     Door("starlette guard", starlette_guard),
     Door("fastapi guard", fastapi_guard),
     Door("flask decorator", flask_decorator, badly_put=401, differs=JOINED),
-    Door("flask guard", flask_guard, differs=JOINED),
     Door("flask guard", flask_guard, differs=JOINED),
 )
 
