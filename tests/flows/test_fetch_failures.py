@@ -1,0 +1,118 @@
+"""Why a fetch of keys failed, word for word: what operators read in the log and in `health()`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bearerguard._core.key_material import read_keys
+from bearerguard._core.key_set import Keys, KeySet
+from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
+from bearerguard._flows.key_fetch import Fetched, Origin, discover, fetch_keys
+from bearerguard.testing import signing_key
+
+KEY = signing_key("P-256").public_jwk()
+SECRET = signing_key("oct").secret_jwk()
+ISSUER = "https://login.example"
+OPENID = f"{ISSUER}/.well-known/openid-configuration"
+OAUTH = f"{ISSUER}/.well-known/oauth-authorization-server"
+JWKS = f"{ISSUER}/jwks"
+METADATA = {"issuer": ISSUER, "jwks_uri": JWKS}
+
+
+def answer(content: Any, status: int = 200) -> HttpAnswer:
+    return HttpAnswer(status, content if isinstance(content, bytes) else json.dumps(content).encode())
+
+
+def fetched(origin: Origin, *answers: Any, known: KeySet | None = None) -> Fetched:
+    """What a fetch brings, given the outcome of each of its effects."""
+    flow = fetch_keys(origin, known)
+    next(flow)
+    for one in answers:
+        try:
+            flow.throw(one) if isinstance(one, Exception) else flow.send(one)
+        except StopIteration as stop:
+            result: Fetched = stop.value
+            return result
+    raise AssertionError("it asks for more")
+
+
+FAILURES: dict[str, tuple[str, Origin, list[Any]]] = {
+    f"{JWKS} answered HTTP 299": ("http_status", Origin(url=JWKS), [answer({}, 299)]),
+    f"{JWKS} answered with a redirect (HTTP 300)": ("redirect", Origin(url=JWKS), [answer({}, 300)]),
+    f"{JWKS} answered with a redirect (HTTP 399)": ("redirect", Origin(url=JWKS), [answer({}, 399)]),
+    f"{JWKS} answered HTTP 400": ("http_status", Origin(url=JWKS), [answer({}, 400)]),
+    f"{JWKS} answered HTTP 304": ("http_status", Origin(url=JWKS), [answer({}, 304)]),
+    f"{JWKS} answered HTTP 201": ("http_status", Origin(url=JWKS), [answer({}, 201)]),
+    f"{OPENID} answered HTTP 500": ("http_status", Origin(issuer=ISSUER), [answer({}, 500)]),
+    f"{OAUTH} answered HTTP 404": ("http_status", Origin(issuer=ISSUER), [answer({}, 404), answer({}, 404)]),
+    f"{OPENID}: the metadata is not JSON": ("not_json", Origin(issuer=ISSUER), [answer(b"<html>")]),
+    f"{OPENID}: the metadata is not a JSON object": ("not_json", Origin(issuer=ISSUER), [answer([])]),
+    f"{OPENID} is the metadata of issuer 'x', and the configured issuer is {ISSUER!r}": (
+        "issuer_mismatch",
+        Origin(issuer=ISSUER),
+        [answer({**METADATA, "issuer": "x"})],
+    ),
+    "the metadata names no jwks_uri": ("no_jwks_uri", Origin(issuer=ISSUER), [answer({"issuer": ISSUER})]),
+    "the metadata's jwks_uri is 'http://x/', but it is not https": (
+        "insecure_jwks_uri",
+        Origin(issuer=ISSUER),
+        [answer({**METADATA, "jwks_uri": "http://x/"})],
+    ),
+    "the key set cannot be used: it is neither JSON nor PEM": (
+        "not_a_key_set",
+        Origin(url=JWKS),
+        [answer(b"<html>")],
+    ),
+    "the key set cannot be used: it holds no key": ("empty", Origin(url=JWKS), [answer({"keys": []})]),
+    "no key in the set has a pinned thumbprint": (
+        "no_pinned_key",
+        Origin(url=JWKS, pinned=frozenset({"x"})),
+        [answer(KEY)],
+    ),
+}
+
+
+@pytest.mark.parametrize("message", FAILURES)
+def test_a_failed_fetch_says_why(message: str) -> None:
+    kind, origin, answers = FAILURES[message]
+    with pytest.raises(FetchFailed) as failure:
+        fetched(origin, *answers)
+    assert (failure.value.kind, str(failure.value)) == (kind, message)
+
+
+def test_a_secret_is_never_fetched() -> None:
+    for origin in (Origin(url=JWKS), Origin(function=lambda: None)):
+        material = answer(SECRET) if origin.url else SECRET
+        with pytest.raises(FetchFailed, match="it is symmetric, which a published key cannot be"):
+            fetched(origin, material)
+
+
+def test_what_was_left_out_is_told_wherever_keys_come_from() -> None:
+    told = ("key 2 of 2 cannot be used: it is no JSON object",)
+    assert fetched(Origin(url=JWKS), answer({"keys": [KEY, 1]})).left_out == told
+    assert fetched(Origin(function=lambda: None), {"keys": [KEY, 1]}).left_out == told
+
+
+def test_metadata_that_failed_are_told_where_the_keys_could_be_had_all_the_same() -> None:
+    keys, _ = read_keys(KEY)
+    known = KeySet(Keys(keys), address=JWKS)
+    failure = FetchFailed("timeout", "too slow")
+    outcome = fetched(Origin(issuer=ISSUER), failure, answer({"keys": [KEY]}), known=known)
+    assert outcome.doubt is failure
+    assert fetched(Origin(issuer=ISSUER), answer(METADATA), answer(KEY), known=known).doubt is None
+
+
+def test_metadata_may_take_all_the_time_there_is_unless_somebody_says_less() -> None:
+    assert next(discover(ISSUER)) == HttpGet(OPENID, share=1.0)
+    flow = discover(ISSUER, share=0.25)
+    assert next(flow) == HttpGet(OPENID, share=0.25)
+    assert flow.send(answer({}, 404)) == HttpGet(OAUTH, share=0.25)
+
+
+def test_a_function_is_called_and_nothing_else_is_asked() -> None:
+    def function() -> None: ...
+
+    assert next(fetch_keys(Origin(function=function), None)) == CallSource(function)
