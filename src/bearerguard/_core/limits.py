@@ -47,3 +47,5 @@ COOLDOWN: Final = 30.0
 FIRST_COOLDOWN: Final = 1.0
 """After a failure without any keys in hand; doubled by each further one, up to `COOLDOWN`."""
 FETCH_TIMEOUT: Final = 5.0
+MAX_STUCK_REFRESHES: Final = 4
+"""Threads of refreshes that were given up and have not ended: with so many, no further one is started."""

@@ -51,12 +51,14 @@ class Fetched(msgspec.Struct, frozen=True):
     doubt: FetchFailed | None = None
 
 
-def fetch_keys(origin: Origin, known: KeySet | None) -> Fetch:
+def fetch_keys(origin: Origin, known: KeySet | None, *, in_haste: bool = False) -> Fetch:
     """Return the origin's keys.
 
     Args:
         origin: where to look.
         known: the newest key set in hand, for conditional requests and as a fallback for the address.
+        in_haste: ask where the keys were before, if that is known, and leave the metadata out: the last
+            fetch found no time for the keys.
 
     Raises:
         FetchFailed: whatever the reason; its `kind` is stable.
@@ -65,7 +67,11 @@ def fetch_keys(origin: Origin, known: KeySet | None) -> Fetch:
         return (yield from _from_function(origin, known))
     if origin.url is not None:
         return (yield from _from_address(origin, origin.url, known))
-    address, doubt = yield from _discover_keys(origin, known)
+    if in_haste and known is not None and known.address is not None:
+        address: str = known.address
+        doubt: FetchFailed | None = FetchFailed("metadata_left_out", "the metadata took too long before")
+    else:
+        address, doubt = yield from _discover_keys(origin, known)
     fetched: Fetched = yield from _from_address(origin, address, known)
     return msgspec.structs.replace(fetched, doubt=doubt)
 

@@ -108,7 +108,7 @@ class Verifier:
                 verdict.start <= now < verdict.until
                 and key_set is not None
                 and key_set.keys is verdict.keys
-                and (now < key_set.refresh_at or _is_usable(trust.source, key_set, now))
+                and (key_set.fetched_at <= now < key_set.refresh_at or _is_usable(trust.source, key_set, now))
             ):
                 return AccessToken(token, trust.provider, verdict.payload, now)
         parsed = self._parse(raw)
@@ -222,7 +222,9 @@ def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> Accepted
         raise InvalidToken("type", "The token is not of a type that is accepted as an access token.")
     source = trust.source
     key_set = source.key_set
-    if key_set is None or (now >= key_set.refresh_at and not _is_usable(source, key_set, now)):
+    if key_set is None or (
+        not key_set.fetched_at <= now < key_set.refresh_at and not _is_usable(source, key_set, now)
+    ):
         if source in waited:
             raise _unavailable(waited[source])
         return WaitForKeys(source, "missing")
@@ -263,7 +265,10 @@ def _no_token_text(token: Any) -> InvalidToken:
 
 
 def _is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
-    """Whether keys that are due for a refresh may be used meanwhile; has the refresh started."""
+    """Whether keys that are due for a refresh may be used meanwhile; has the refresh started.
+
+    Keys from the future are due as well: the clock was set back, and would keep them for longer.
+    """
     source.refresh_ahead(now)
     return now < key_set.usable_until
 

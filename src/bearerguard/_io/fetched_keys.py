@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from bearerguard._core.key_set import KeySet, dated, lifetime_of
-from bearerguard._core.limits import COOLDOWN, FETCH_TIMEOUT, FIRST_COOLDOWN
+from bearerguard._core.limits import COOLDOWN, FETCH_TIMEOUT, FIRST_COOLDOWN, MAX_STUCK_REFRESHES
 from bearerguard._flows.effects import Cause, FetchFailed
 from bearerguard._flows.key_fetch import Fetched, Origin, fetch_keys
 from bearerguard._io.drive import run_fetch
@@ -41,11 +41,12 @@ class Failure(msgspec.Struct, frozen=True):
 class Refresh:
     """A refresh under way: its ticket, and the session to cut when it is overdue."""
 
-    __slots__ = ("session", "ticket")
+    __slots__ = ("session", "thread", "ticket")
 
     def __init__(self, seconds: float) -> None:
         self.ticket = Ticket(seconds)
         self.session: Session | None = None
+        self.thread: threading.Thread | None = None
 
 
 class FetchedKeys:
@@ -79,7 +80,9 @@ class FetchedKeys:
         self._timeout = FETCH_TIMEOUT if self._client is None else self._client.timeout
         self._quiet_since: dict[str, float] = {}
         self._failures = 0
+        self._in_haste = False
         self._told: set[str] = set()
+        self._stuck: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._refresh: Refresh | None = None
         _living.add(self)
@@ -184,11 +187,16 @@ class FetchedKeys:
             refresh = self._refresh = Refresh(self._timeout)
             if cause == "unknown_kid":
                 self._quiet_since[cause] = now
-        thread = threading.Thread(
+        self._stuck = [thread for thread in self._stuck if thread.is_alive()]
+        if len(self._stuck) >= MAX_STUCK_REFRESHES:
+            message = f"{len(self._stuck)} earlier refreshes have not come back yet"
+            self._settle(refresh, FetchFailed("stuck", message))
+            return refresh
+        refresh.thread = threading.Thread(
             target=self._run, args=(refresh,), name=f"bearerguard refresh {self.origin}", daemon=True
         )
         try:
-            thread.start()
+            refresh.thread.start()
         except RuntimeError as problem:  # no more threads, or the interpreter is ending
             self._settle(refresh, FetchFailed("thread", f"no thread could be started: {problem}"))
         return refresh
@@ -200,7 +208,8 @@ class FetchedKeys:
             if self._client is not None:
                 refresh.session = self._client.session()
             try:
-                outcome = run_fetch(fetch_keys(self.origin, self.key_set), refresh.session)
+                flow = fetch_keys(self.origin, self.key_set, in_haste=self._in_haste)
+                outcome = run_fetch(flow, refresh.session)
             finally:
                 if refresh.session is not None:
                     refresh.session.abort()
@@ -215,7 +224,11 @@ class FetchedKeys:
     def _give_up(self, refresh: Refresh) -> None:
         """Fail a refresh that is overdue; what its thread brings later is thrown away."""
         message = f"{self.origin} did not answer within {self._timeout:g} s"
-        if self._settle(refresh, FetchFailed("timeout", message)) and refresh.session is not None:
+        if not self._settle(refresh, FetchFailed("timeout", message)):
+            return
+        if refresh.thread is not None:
+            self._stuck.append(refresh.thread)
+        if refresh.session is not None:
             refresh.session.abort()
 
     def _settle(self, refresh: Refresh, outcome: Fetched | FetchFailed) -> bool:
@@ -226,14 +239,15 @@ class FetchedKeys:
                 return False
             if isinstance(outcome, Fetched):
                 self.key_set = self._dated(outcome, now)
-                doubt = outcome.doubt
-                self.last_failure = None if doubt is None else Failure(now, doubt.kind, str(doubt))
+                if outcome.doubt is not None:
+                    self.last_failure = Failure(now, outcome.doubt.kind, str(outcome.doubt))
                 self._failures = 0
                 self._quiet_since.pop("failure", None)
             else:
                 self._failures += 1
                 self.last_failure = Failure(now, outcome.kind, str(outcome))
                 self._quiet_since["failure"] = now
+            self._in_haste = isinstance(outcome, FetchFailed) and outcome.kind == "timeout"
             self._refresh = None
         self._tell(outcome)
         refresh.ticket.finish()
@@ -271,6 +285,7 @@ class FetchedKeys:
         """In a forked child: the thread of a refresh under way stayed in the parent, and so did its lock."""
         self._lock = threading.Lock()
         self._refresh = None
+        self._stuck = []
 
 
 class FixedKeys:

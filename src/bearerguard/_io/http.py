@@ -6,6 +6,7 @@ provider with an address is configured, so that neither `import bearerguard` nor
 
 from __future__ import annotations
 
+import codecs
 import math
 import time
 import zlib
@@ -38,6 +39,7 @@ class HttpClient:
         # Here, so that `import bearerguard` does not pay for it, nor does the first request.
         import httpx2  # noqa: PLC0415
 
+        codecs.lookup("idna")  # which every name of a host is looked up by, and which takes time to load
         self._httpx2 = httpx2
         self._options = dict(options)
         self._transport = self._options.get("transport")
@@ -91,11 +93,14 @@ class Session:
         if request.etag is not None:
             headers["If-None-Match"] = request.etag
         options: dict[str, Any] = {"headers": headers, "follow_redirects": False}
+        deadline = self._deadline
         if request.share < 1:
-            options["timeout"] = max(0.001, (self._deadline - time.monotonic()) * request.share)
+            now = time.monotonic()
+            options["timeout"] = max(0.001, (deadline - now) * request.share)
+            deadline = now + options["timeout"]
         try:
             with self._client.stream("GET", request.url, **options) as response:
-                body = self._read(response, request.url)
+                body = self._read(response, request.url, deadline)
         except httpx2.TimeoutException as problem:
             raise FetchFailed("timeout", f"{request.url}: {_say(problem)}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, RuntimeError) as problem:
@@ -104,7 +109,7 @@ class Session:
             response.status_code, body, response.headers.get("cache-control"), response.headers.get("etag")
         )
 
-    def _read(self, response: httpx2.Response, url: str) -> bytes:
+    def _read(self, response: httpx2.Response, url: str, deadline: float) -> bytes:
         """Read the body, counting what comes in and what it decodes to."""
         if response.is_stream_consumed:  # a transport of the user's own, which read the body before us
             if len(response.content) > MAX_KEY_SET_BYTES:
@@ -118,7 +123,7 @@ class Session:
             raw += chunk
             if len(raw) > MAX_KEY_SET_BYTES:
                 raise FetchFailed("too_large", f"{url} sent more than {MAX_KEY_SET_BYTES} bytes")
-            if time.monotonic() > self._deadline:
+            if time.monotonic() > deadline:
                 raise FetchFailed("timeout", f"{url} did not finish in time")
         if encoding in ("", "identity"):
             return bytes(raw)
