@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def listening() -> socket.socket:
-    """A socket on a free port of loopback; whoever connects waits until a program serves it."""
+    """A socket on a free port of loopback, for a server that is started next."""
     bound = socket.create_server(("127.0.0.1", 0))
     bound.set_inheritable(True)
     return bound
@@ -30,17 +30,21 @@ def running(app: str, at: socket.socket, log: Path, **settings: str) -> Abstract
 
 @contextmanager
 def serving(command: list[str], at: socket.socket, log: Path, **settings: str) -> Generator[str]:
-    """Run a server, by its module and arguments, that serves an API at a socket; yield the API's address."""
+    """Run a server, by its module and arguments, that serves an API at a socket; yield the API's address.
+
+    Whoever connects too early waits until the server is there, and is told if it never will be.
+    """
+    host, port = at.getsockname()[:2]
     with log.open("w") as output:
         program = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", *command],
+            [sys.executable, "-m", *command],
             pass_fds=[at.fileno()],
             env={**os.environ, **settings, "no_proxy": "127.0.0.1"},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+    at.close()  # the server has its own
     try:
-        host, port = at.getsockname()[:2]
         yield f"http://{host}:{port}"
         assert program.poll() is None, log.read_text()
     finally:
