@@ -37,9 +37,11 @@ def known(address: str | None = JWKS, etag: str | None = '"1"') -> KeySet:
     return KeySet(Keys(keys), etag=etag, address=address)
 
 
-def play(origin: Origin, answers: list[Any], before: KeySet | None = None) -> tuple[list[Any], Fetched]:
+def play(
+    origin: Origin, answers: list[Any], before: KeySet | None = None, *, in_haste: bool = False
+) -> tuple[list[Any], Fetched]:
     """Answer each effect in turn, an exception by raising it; return the effects and what was fetched."""
-    flow: Generator[Any, Any, Fetched] = fetch_keys(origin, before)
+    flow: Generator[Any, Any, Fetched] = fetch_keys(origin, before, in_haste=in_haste)
     asked, remaining = [next(flow)], list(answers)
     fetched: Fetched | None = None
     while fetched is None:
@@ -254,6 +256,20 @@ def test_an_address_that_was_learnt_before_outlives_trouble_with_the_metadata(
     asked, fetched = play(BY_DISCOVERY, [*answers, key_set()], known())
     assert asked[-1] == HttpGet(JWKS, '"1"')
     assert fetched.address == JWKS
+
+
+def test_in_haste_the_metadata_is_left_out_where_the_address_is_known() -> None:
+    asked, fetched = play(BY_DISCOVERY, [key_set()], known(), in_haste=True)
+    assert asked == [HttpGet(JWKS, '"1"')]
+    assert fetched.doubt is not None
+    assert fetched.doubt.kind == "metadata_left_out"
+
+
+@pytest.mark.parametrize("before", [None, known(address=None)], ids=["no keys", "no address"])
+def test_in_haste_too_an_address_that_is_not_known_is_discovered(before: KeySet | None) -> None:
+    asked, fetched = play(BY_DISCOVERY, [metadata(), key_set()], before, in_haste=True)
+    assert [request.url for request in asked] == [OPENID, JWKS]
+    assert fetched.doubt is None
 
 
 def test_the_message_names_both_issuers() -> None:
