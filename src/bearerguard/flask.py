@@ -114,6 +114,9 @@ def requires_authentication(
 def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: str) -> None:
     """Go on only if the verified token of this request has all the expected scopes.
 
+    What `flask.g` holds is not believed where it is another request's, as it can be where an application
+    context has been pushed around several.
+
     Args:
         scopes: called with `token` (the text) and `token_body` (all claims), returns the token's scopes:
             several strings, or one with spaces as in the claim `scope`. If it raises, there are none.
@@ -127,8 +130,9 @@ def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: st
         ...     lambda token, token_body: token_body["scope"], "orders:read"
         ... )
     """
+    token = noted()
     try:
-        found = scopes(token=flask.g.token, token_body=flask.g.token_body)
+        found = None if token is None else scopes(token=token.raw, token_body=_token_body(token))
         granted = frozenset(found.split(" ") if isinstance(found, str) else found or ())
     except Exception as problem:  # noqa: BLE001 - whatever it raises, it shows no scope
         # Without its message, which may quote the token.
@@ -161,7 +165,7 @@ class UserIdFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Set the attribute; let the record pass."""
-        token = noted() or _remembered()
+        token = noted()
         record.user_id = "" if token is None else on_one_line(token.claims.get(self.token_field_name))
         return True
 
@@ -182,9 +186,12 @@ def _remember(token: AccessToken) -> None:
     setattr(flask.g, TOKEN, token)
 
 
-def _remembered() -> AccessToken | None:
-    """The token behind `flask.g.token`: the contract has the filter find it for as long as that is there."""
-    return flask.g.get(TOKEN) if flask.has_request_context() else None
+def _token_body(token: AccessToken) -> dict[str, Any]:
+    """`flask.g.token_body` with what the application has done to it, if it is that of `token`."""
+    if flask.g.get(TOKEN) is not token:  # flask.g lasts longer than a request where somebody pushed it
+        return token.claims.copy()
+    body: dict[str, Any] = flask.g.token_body
+    return body
 
 
 def _refused(error: AuthError, description: str | None = None) -> RefusedRequest:

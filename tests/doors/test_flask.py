@@ -631,6 +631,64 @@ def test_before_authentication_there_are_no_scopes(issuer: Issuer) -> None:
         requires_scopes(lambda token, token_body: ["read"], "read")
 
 
+def test_scopes_are_those_of_the_body_as_the_application_has_made_it(issuer: Issuer) -> None:
+    @guard_for(issuer)
+    def view() -> str:
+        flask.g.token_body["scope"] += " write"
+        requires_scopes(scope_claim, "read", "write")
+        return "done"
+
+    app = flask.Flask(__name__)
+    app.add_url_rule("/me", view_func=view)
+    assert app.test_client().get("/me", headers=bearer(issuer.token(scope="read"))).text == "done"
+
+
+# -- an application context around several requests, which then share flask.g ------------------------------
+
+
+def app_with_an_open_view(issuer: Issuer) -> flask.Flask:
+    app = on_a_plain_view(guard_for(issuer))
+
+    @app.get("/open")
+    def open_view() -> dict[str, Any]:
+        try:
+            requires_scopes(scope_claim, "admin")
+        except werkzeug.exceptions.Forbidden:
+            return {"user": user_id_now(), "admin": False}
+        return {"user": user_id_now(), "admin": True}
+
+    return app
+
+
+def test_a_request_without_token_has_no_user_and_no_scopes_of_the_request_before(issuer: Issuer) -> None:
+    app = app_with_an_open_view(issuer)
+    with app.app_context():
+        client = app.test_client()
+        ada = bearer(issuer.token("ada", "admin", email="ada@example.test"))
+        assert client.get("/me", headers=ada).status_code == 200
+        assert client.get("/open").get_json() == {"user": "", "admin": False}
+        assert client.get("/open", headers=ada).get_json() == {"user": "", "admin": False}
+
+
+def test_a_request_within_another_leaves_that_one_its_own_token(issuer: Issuer) -> None:
+    app = flask.Flask(__name__)
+    authenticated = guard_for(issuer)
+    app.add_url_rule("/me", view_func=authenticated(whoami))
+
+    @app.get("/outer")
+    @authenticated
+    def outer() -> dict[str, Any]:
+        inner = bearer(issuer.token("eve", "admin", email="eve@example.test"))
+        assert app.test_client().get("/me", headers=inner).get_json()["sub"] == "eve"
+        requires_scopes(scope_claim, "read")
+        with pytest.raises(werkzeug.exceptions.Forbidden):
+            requires_scopes(scope_claim, "admin")
+        return {"user": user_id_now()}
+
+    headers = bearer(issuer.token("ada", "read", email="ada@example.test"))
+    assert app.test_client().get("/outer", headers=headers).get_json() == {"user": "ada@example.test"}
+
+
 # -- the filter for logs ---------------------------------------------------------------------------------
 
 
