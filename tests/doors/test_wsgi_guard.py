@@ -235,8 +235,10 @@ def served() -> Iterator[tuple[Issuer, Callable[..., tuple[int, bytes, bytes]]]]
             env={**os.environ, "ISSUER": issuer.url, "no_proxy": "127.0.0.1"},
             pass_fds=[listening.fileno()],
         )
+        address = listening.getsockname()
+        listening.close()  # gunicorn has its own: nobody waits for one that does not start
         try:
-            yield issuer, lambda *lines: exchange(listening.getsockname(), *lines)
+            yield issuer, lambda *lines: exchange(address, *lines)
         finally:
             process.terminate()
             assert process.wait(ENOUGH) == 0
