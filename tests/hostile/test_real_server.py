@@ -27,7 +27,7 @@ Send = Callable[[bytes], tuple[int, dict[bytes, list[bytes]], bytes]]
 def served(http: str) -> Iterator[Send]:
     """A protected application on loopback; sends raw bytes, returns status, header fields and body."""
     app = AuthenticateMiddleware(application, server=minting.server())
-    config = uvicorn.Config(app, http=http, loop="asyncio", lifespan="off", log_config=None)
+    config = uvicorn.Config(app, http=http, ws="none", loop="asyncio", lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
