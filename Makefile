@@ -17,7 +17,7 @@ help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them (ONCE=1: stop after the table)
-	@$(BIN)/python -m bearerguard.cli demo $(if $(ONCE),--once)
+	@$(BIN)/python -m bearerguard.cli demo $(if $(filter-out 0 no false,$(ONCE)),--once)
 
 # The tests of the core and of the flows cover every branch of these two by themselves; the others need no tracing.
 test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _core and _flows

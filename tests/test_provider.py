@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bearerguard import ID_TOKEN, JWT, RFC9068, ConfigurationError, Provider, SecurityWarning
 from bearerguard._core.limits import MAX_LEEWAY
-from bearerguard.provider import warn_unchecked
 from bearerguard.testing import Issuer, signing_key
 
 URL = "https://login.example/jwks"
@@ -55,6 +54,7 @@ def test_an_audience_may_be_several(several: Any) -> None:
     assert provider(audience=several).audiences == ("a", "b")
 
 
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
 def test_it_has_the_name_it_is_given() -> None:
     assert provider(name="login").name == "login"
     assert provider(name="").name == "https://login.example/"
@@ -151,8 +151,9 @@ def test_a_lifetime_may_be_any_time_or_for_ever(lifetime: float | None) -> None:
 
 
 def test_pins_may_be_one_or_several() -> None:
-    assert provider(pinned_thumbprints="a").pinned_thumbprints == frozenset({"a"})
-    assert provider(pinned_thumbprints=["a", "b"]).pinned_thumbprints == frozenset({"a", "b"})
+    one, other = "A" * 43, "b" * 43
+    assert provider(pinned_thumbprints=one).pinned_thumbprints == frozenset({one})
+    assert provider(pinned_thumbprints=[one, other]).pinned_thumbprints == frozenset({one, other})
 
 
 def test_a_path_to_scopes_or_roles_is_kept_as_it_was_given() -> None:
@@ -213,10 +214,12 @@ def test_a_secret_is_taken_where_its_algorithm_is_named() -> None:
     assert len(key_set.keys.all) == 1
 
 
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
 def test_where_any_issuer_is_accepted_keys_must_come_from_elsewhere() -> None:
     assert provider(issuer=None, keys=URL, dangerously_accept_any_issuer=True).issuer is None
 
 
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
 def test_where_any_audience_is_accepted_none_is_given() -> None:
     assert provider(audience=None, dangerously_accept_any_audience=True).audiences == ()
 
@@ -225,6 +228,7 @@ def test_an_issuer_that_is_no_url_is_fine_where_the_keys_are_elsewhere() -> None
     assert provider(issuer="accounts.example", keys=URL).issuer == "accounts.example"
 
 
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
 def test_plain_http_off_loopback_takes_the_option_with_the_long_name() -> None:
     insecure = "http://login.example/jwks"
     with pytest.raises(ConfigurationError):
@@ -233,15 +237,19 @@ def test_plain_http_off_loopback_takes_the_option_with_the_long_name() -> None:
 
 
 @pytest.mark.parametrize("check", ["issuer", "audience"])
-def test_a_check_that_is_switched_off_can_be_warned_of(check: str) -> None:
+def test_a_check_that_is_switched_off_is_warned_of(check: str) -> None:
     settings: dict[str, Any] = {check: None, f"dangerously_accept_any_{check}": True}
     with pytest.warns(SecurityWarning, match=f"'login' .* Pass {check}=") as warned:
-        warn_unchecked(provider(keys=KEY, **settings), 1)
+        provider(keys=KEY, **settings)
     assert [warning.filename for warning in warned] == [__file__]
 
 
-def test_a_provider_that_checks_both_is_warned_of_in_nothing() -> None:
-    warn_unchecked(provider(), 1)
+@pytest.mark.parametrize(
+    "option", [{"dangerously_allow_http": True}, {"http_options": {"verify": False}}], ids=str
+)
+def test_a_way_to_keys_that_others_can_change_is_warned_of(option: dict[str, Any]) -> None:
+    with pytest.warns(SecurityWarning, match="'login'"):
+        provider(**option)
 
 
 # -- what it refuses, and what it says to write instead
@@ -291,17 +299,19 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("roles claim of another type", {"roles_claim": ["roles", 0]}, "or its keys"),
     ("redirects", {"http_options": {"follow_redirects": True}}, "Give the final address as keys"),
     ("no pins", {"pinned_thumbprints": []}, "leave it out"),
+    ("a pin of another form", {"pinned_thumbprints": ["AB:CD"]}, "RFC 7638"),
+    ("a password in an address", {"keys": "https://a:hunter2@login.example/"}, "holds a password"),
     ("keys over http", {"keys": "http://login.example/jwks"}, "it is not https: give an https:// URL"),
     ("keys from a file", {"keys": "file:///etc/jwks.json"}, "give an https:// URL"),
     ("keys over ftp", {"keys": "ftp://login.example/jwks"}, "neither https nor http: give an https:// URL"),
     ("keys with a password", {"keys": "https://a:b@login.example/jwks"}, "http_options"),
     ("keys at no address", {"keys": "https://"}, "it is no URL"),
-    ("discovery from no URL", {"issuer": "accounts.example"}, "its keys would be discovered"),
+    ("discovery from no URL", {"issuer": "accounts.example"}, "would be discovered"),
     ("discovery over http", {"issuer": "http://login.example"}, "it is not https"),
     (
         "discovery from any issuer",
         {"issuer": None, "dangerously_accept_any_issuer": True},
-        "its keys would be discovered",
+        "would be discovered",
     ),
     ("keys of no form", {"keys": 5}, "Give an https:// URL, a JWK, a JWK set, a PEM public key"),
     ("empty keys", {"keys": {"keys": []}}, "or leave keys out to discover them"),
@@ -314,7 +324,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("a secret without algorithm", {"keys": SECRET}, "none of its keys can be used"),
     ("a secret beside others", {"keys": KEY, "algorithms": ["HS256"]}, "algorithms=['HS256']"),
     ("keys for other algorithms", {"keys": KEY, "algorithms": ["RS256"]}, "fits the algorithms RS256"),
-    ("keys without the pinned", {"keys": KEY, "pinned_thumbprints": ["a"]}, "and the pinned thumbprints"),
+    (
+        "keys without the pinned",
+        {"keys": KEY, "pinned_thumbprints": ["A" * 43]},
+        "and the pinned thumbprints",
+    ),
     ("a secret by URL", {"keys": URL, "algorithms": ["HS256"]}, "as an object with the oct key"),
     ("a secret by discovery", {"algorithms": ["HS256", "HS512"]}, "as an object with the oct key"),
 ]

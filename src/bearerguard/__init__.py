@@ -68,3 +68,12 @@ __all__ = [
     "scope",
     "subject",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """`bearerguard.__version__`, looked up only where somebody asks."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("bearerguard")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from bearerguard.provider import Provider, warn_unchecked
+from bearerguard.provider import Provider
 from bearerguard.server import ResourceServer
 
 
@@ -41,5 +41,4 @@ def server_of(
         dangerously_accept_any_issuer=issuer is None,
         dangerously_accept_any_audience=audience is None,
     )
-    warn_unchecked(provider, 3)
     return ResourceServer(provider, clock=clock)

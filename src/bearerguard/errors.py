@@ -91,8 +91,8 @@ class InvalidRequest(AuthError):
     Reasons: `malformed_header`, `repeated_header`.
     """
 
-    status = 400
-    code = "invalid_request"
+    status: ClassVar[int] = 400
+    code: ClassVar[str | None] = "invalid_request"
 
 
 class InvalidToken(AuthError):
@@ -104,7 +104,7 @@ class InvalidToken(AuthError):
     backend.
     """
 
-    code = "invalid_token"
+    code: ClassVar[str | None] = "invalid_token"
 
 
 class InsufficientScope(AuthError):
@@ -114,12 +114,12 @@ class InsufficientScope(AuthError):
         scopes: the scopes that would be enough; empty where more scope would not help.
     """
 
-    status = 403
-    code = "insufficient_scope"
+    status: ClassVar[int] = 403
+    code: ClassVar[str | None] = "insufficient_scope"
 
     def __init__(self, reason: str, description: str, scopes: Iterable[str] = ()) -> None:
         super().__init__(reason, description)
-        self.scopes = tuple(scopes)
+        self.scopes: tuple[str, ...] = tuple(scopes)
 
     def _parameters(self) -> list[tuple[str, str | None]]:
         return [*super()._parameters(), ("scope", " ".join(self.scopes) or None)]
@@ -132,7 +132,7 @@ class AccessDenied(AuthError):
     promises nothing. Reason: `denied`.
     """
 
-    status = 403
+    status: ClassVar[int] = 403
 
 
 class InsufficientUserAuthentication(AuthError):
@@ -143,15 +143,15 @@ class InsufficientUserAuthentication(AuthError):
         acr_values: the authentication contexts that are enough, best first.
     """
 
-    status = 401
-    code = "insufficient_user_authentication"
+    status: ClassVar[int] = 401
+    code: ClassVar[str | None] = "insufficient_user_authentication"
 
     def __init__(
         self, reason: str, description: str, *, max_age: float | None = None, acr_values: Iterable[str] = ()
     ) -> None:
         super().__init__(reason, description)
         self.max_age = max_age
-        self.acr_values = tuple(acr_values)
+        self.acr_values: tuple[str, ...] = tuple(acr_values)
 
     def _parameters(self) -> list[tuple[str, str | None]]:
         max_age = None if self.max_age is None else str(math.floor(self.max_age))
@@ -166,8 +166,8 @@ class ProviderUnavailable(AuthError):
         retry_after: seconds after which it is worth trying again.
     """
 
-    status = 503
-    code = "temporarily_unavailable"
+    status: ClassVar[int] = 503
+    code: ClassVar[str | None] = "temporarily_unavailable"
 
     def __init__(self, description: str, *, retry_after: float) -> None:
         super().__init__("provider_unavailable", description)

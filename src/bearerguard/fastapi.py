@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.openapi.models import SecurityBase as SecurityBaseModel
 from fastapi.params import Security
 from fastapi.security.base import SecurityBase
 from starlette.exceptions import WebSocketException
@@ -49,7 +50,7 @@ class Requirement(SecurityBase):
     """
 
     def __init__(self, guard: Guard, rule: Rule | None) -> None:
-        self.model = HTTPBearerModel(bearerFormat="JWT")
+        self.model: SecurityBaseModel = HTTPBearerModel(bearerFormat="JWT")
         self.guard = guard
         self.rule = rule
 

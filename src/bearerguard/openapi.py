@@ -98,6 +98,8 @@ def oauth2_scheme(
     given = {"authorizationUrl": authorization_url, "tokenUrl": token_url}
     chosen = (_flow_of(authorization_url, token_url),) if flows is None else tuple(flows)
     described: dict[str, Any] = {}
+    if not chosen or not _ADDRESSES.keys() >= set(chosen):
+        raise ConfigurationError(f"flows is {chosen!r}: choose from {', '.join(_ADDRESSES)}.")
     for flow in chosen:
         addresses = {name: given[name] for name in _ADDRESSES[flow]}
         missing = [name for name, address in addresses.items() if not address]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import math
+import re
+import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -35,8 +37,8 @@ class Provider:
         audience: what a token must name in `aud` to be meant for this API: a string, or several of which
             one is enough.
         keys: where its keys are: None to discover them from the issuer; an `https://` URL; or the keys
-            themselves as a JWK, a JWK set, the JSON text of either, PEM text, a mapping of `kid` to PEM, or
-            a list of these; or a function without arguments, sync or async, that returns one of them.
+            themselves as a JWK, a JWK set, the JSON text of either, PEM text, a mapping of `kid` to PEM or
+            JWK, or a list of these; or a function without arguments, sync or async, that returns such keys.
         algorithms: the accepted `alg` values. All asymmetric ones by default; `HS256` and its like only
             when named here, and only with an `oct` key given as an object.
         leeway: seconds of clock difference to forgive, at most 300.
@@ -137,8 +139,14 @@ class Provider:
         self._set("roles_claim", self._path("roles_claim", roles_claim))
         self._set("http_options", self._checked_http_options(http_options))
         self._set("pinned_thumbprints", self._checked_pins(pinned_thumbprints))
-        self._set("keys", keys)
+        # An iterator would be used up by reading it, and a copy of the provider reads again.
+        self._set("keys", list(keys) if isinstance(keys, Iterator) else keys)
         self._set("key_set", self._checked_keys())
+        for option, meaning in _UNCHECKED.items():
+            if getattr(self, option):
+                warn_caller(f"Provider {self.name!r} {meaning}")
+        if self.http_options.get("verify") is False:
+            warn_caller(f"Provider {self.name!r} does not check the certificate of whom it fetches keys from")
 
     def __repr__(self) -> str:
         return f"Provider({self.issuer!r}, audience={self.audiences!r}, name={self.name!r})"
@@ -235,9 +243,10 @@ class Provider:
         if given is None:
             return None
         pins = frozenset(self._names(given))
-        if not pins:
+        if not pins or not all(_THUMBPRINT.fullmatch(pin) for pin in pins):
             raise self._error(
-                f"pinned_thumbprints is {given!r:.80}: give RFC 7638 thumbprints, or leave it out"
+                f"pinned_thumbprints is {given!r:.80}: give RFC 7638 thumbprints (SHA-256 in base64url, 43 "
+                "characters), or leave it out"
             )
         return pins
 
@@ -247,11 +256,12 @@ class Provider:
         if not given and all(ALGORITHMS[name].is_symmetric for name in self.algorithms):
             raise self._error("a symmetric key is never fetched: give keys as an object with the oct key")
         if keys is None:
-            self._check_address(self.issuer or "", "the issuer, from which its keys would be discovered")
+            what = "keys is left out, so they would be discovered from the issuer, which"
+            self._check_address(self.issuer or "", what, "give keys, such as the provider's jwks_uri")
             return None
         if not given:
             if isinstance(keys, str):
-                self._check_address(keys, "keys")
+                self._check_address(keys, "keys", "give an https:// URL")
             return None
         secrets_accepted = any(ALGORITHMS[name].is_symmetric for name in self.algorithms)
         try:
@@ -273,10 +283,11 @@ class Provider:
             )
         return KeySet(Keys(found))
 
-    def _check_address(self, url: str, what: str) -> None:
+    def _check_address(self, url: str, what: str, remedy: str) -> None:
         problem = why_insecure(url, allow_http=self.dangerously_allow_http)
         if problem is not None:
-            raise self._error(f"{what} is {url!r}, but {problem}: give an https:// URL")
+            shown = url.rpartition("@")[2]  # what is before it may be a password
+            raise self._error(f"{what} is {shown!r}, but {problem}: {remedy}")
 
 
 def _checked_name(name: Any, issuer: Any) -> str:
@@ -285,18 +296,23 @@ def _checked_name(name: Any, issuer: Any) -> str:
     return name or (issuer if isinstance(issuer, str) else "") or "without issuer"
 
 
-def warn_unchecked(provider: Provider, stacklevel: int) -> None:
-    """Warn where a provider checks no issuer or no audience, and say how to check it."""
-    if provider.dangerously_accept_any_issuer:
-        warnings.warn(
-            f"Provider {provider.name!r} does not check who issued a token. Pass issuer=...",
-            SecurityWarning,
-            stacklevel=stacklevel + 1,
-        )
-    if provider.dangerously_accept_any_audience:
-        warnings.warn(
-            f"Provider {provider.name!r} does not check whom a token is for: a token for any other API of "
-            "the same provider is accepted. Pass audience=...",
-            SecurityWarning,
-            stacklevel=stacklevel + 1,
-        )
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
+_UNCHECKED = {
+    "dangerously_accept_any_issuer": "does not check who issued a token. Pass issuer=...",
+    "dangerously_accept_any_audience": (
+        "does not check whom a token is for: a token for any other API of the same provider is accepted. "
+        "Pass audience=..."
+    ),
+    "dangerously_allow_http": "may fetch its keys over plain http: whoever is on the way can forge tokens",
+}
+
+
+def warn_caller(message: str) -> None:
+    """Issue a `SecurityWarning` that points at the line outside of this library which is to be changed."""
+    level, frame = 1, sys._getframe(0)  # noqa: SLF001 - as `warnings` itself does
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_OURS):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, SecurityWarning, stacklevel=level)
+
+
+_OURS = ("bearerguard", "dataclasses", "functools")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import inspect
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,25 +18,15 @@ from bearerguard._starlette_backend import OAuth2IdTokenBackend, on_error
 from bearerguard._starlette_guard import Guard
 from bearerguard.answer import answer
 from bearerguard.asgi import App, Receive, Scope, Send, is_public, refuse
-from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials, SecurityWarning
+from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
 from bearerguard.guard import paths
 from bearerguard.logging import current
-from bearerguard.provider import Provider
+from bearerguard.provider import Provider, warn_caller
 from bearerguard.server import ResourceServer
 
 __all__ = ["AuthenticateMiddleware", "Guard", "OAuth2IdTokenBackend", "on_error"]
 
-_OPTIONS = (
-    "issuer",
-    "audience",
-    "keys",
-    "algorithms",
-    "leeway",
-    "profile",
-    "http_options",
-    "audience_claim",
-    "required_claims",
-)
+_OPTIONS = tuple(option for option in inspect.signature(Provider).parameters if option != "name")
 
 
 class AuthenticateMiddleware:
@@ -50,11 +40,10 @@ class AuthenticateMiddleware:
     Args:
         app: the application to protect.
         providers: names of your choice, each with a `Provider` or a mapping with `issuer`, `audience`,
-            `keys` (left out: discovered from the issuer) and any of `algorithms`, `leeway`, `profile`,
-            `http_options`, `audience_claim`, `required_claims`.
+            `keys` (left out: discovered from the issuer) and any other option of `Provider`.
         public_paths: exact full paths that need no token.
         get_keys: your own way to get keys, sync or async: called with what the provider has in `keys`, off
-            the event loop, it returns keys in any form that `Provider` takes.
+            the event loop, it returns keys in any form that `Provider` takes but an address.
         key_refresh_minutes: for how long fetched keys are fresh: a number, or one for each provider by
             name. None leaves it to the provider within bounds; `float("inf")` fetches once.
         clock: seconds since 1970.
@@ -84,10 +73,18 @@ class AuthenticateMiddleware:
     ) -> None:
         self._app = app
         self._public_paths = paths(public_paths)
+        self._names: dict[str, Any] = {}
         if server is None:
-            server = ResourceServer(*_providers(providers, get_keys, key_refresh_minutes), clock=clock)
-        elif providers or get_keys is not None or key_refresh_minutes is not None:
-            raise ConfigurationError("AuthenticateMiddleware has both providers and a server: choose one.")
+            built = _providers(providers, get_keys, key_refresh_minutes)
+            # The names that the application gave, which need not be strings.
+            self._names = {provider.name: name for name, provider in built.items()}
+            server = ResourceServer(*built.values(), clock=clock)
+        elif not isinstance(server, ResourceServer):
+            raise ConfigurationError(f"server is {server!r:.80}: give a ResourceServer.")
+        elif providers or get_keys is not None or key_refresh_minutes is not None or clock is not time.time:
+            raise ConfigurationError(
+                "AuthenticateMiddleware has a server, and providers or what goes with them: choose one."
+            )
         self._server = server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +100,8 @@ class AuthenticateMiddleware:
             await refuse(scope, send, answer(error, status=status), error.description)
             return
         scope["oauth2-claims"] = token.claims.copy()
-        scope["oauth2-provider"] = token.provider.name
+        name = token.provider.name
+        scope["oauth2-provider"] = self._names.get(name, name)
         scope["bearerguard.token"] = token
         before = current.set(token)
         try:
@@ -112,39 +110,40 @@ class AuthenticateMiddleware:
             current.reset(before)
 
 
-def _providers(providers: Any, get_keys: Any, minutes: Any) -> list[Provider]:
+def _providers(providers: Any, get_keys: Any, minutes: Any) -> dict[Any, Provider]:
     """Read what the middleware was given."""
-    if not isinstance(providers or {}, Mapping):
-        raise ConfigurationError("providers is no mapping: write {a name of your choice: {'issuer': ...}}.")
+    if not isinstance(providers, Mapping) or not providers:
+        raise ConfigurationError(
+            "AuthenticateMiddleware needs providers: {a name of yours: {'issuer': ..., 'audience': ...}}."
+        )
     if get_keys is not None and not callable(get_keys):
         raise ConfigurationError(f"get_keys is {get_keys!r:.80}: give a function of what 'keys' says.")
-    by_name: Mapping[str, Any] = providers or {}
-    lifetimes = minutes if isinstance(minutes, Mapping) else dict.fromkeys(by_name, minutes)
-    unknown = [name for name in lifetimes if name not in by_name]
+    lifetimes = minutes if isinstance(minutes, Mapping) else dict.fromkeys(providers, minutes)
+    unknown = [name for name in lifetimes if name not in providers]
     if unknown:
         raise ConfigurationError(f"key_refresh_minutes names {unknown[0]!r}, and no provider is called so.")
-    return [
-        _provider(name, given, get_keys, _seconds(name, lifetimes.get(name)))
-        for name, given in by_name.items()
-    ]
+    return {
+        name: _provider(name, given, get_keys, _seconds(name, lifetimes.get(name)))
+        for name, given in providers.items()
+    }
 
 
-def _seconds(name: str, minutes: Any) -> float | None:
+def _seconds(name: Any, minutes: Any) -> float | None:
     if minutes is None:
         return None
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float):
-        raise ConfigurationError(f"key_refresh_minutes of {name!r} is {minutes!r:.80}: give a number.")
-    return minutes * 60.0
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes >= 0:
+        raise ConfigurationError(
+            f"key_refresh_minutes of {name!r} is {minutes!r:.80}: give minutes from 0 up."
+        )
+    return max(minutes * 60.0, 1.0)
 
 
 def _provider(
-    name: str,
-    given: Mapping[str, Any] | Provider,
-    get_keys: Callable[[Any], Any] | None,
-    lifetime: float | None,
+    name: Any, given: Any, get_keys: Callable[[Any], Any] | None, lifetime: float | None
 ) -> Provider:
+    called = name if isinstance(name, str) else str(name)
     if isinstance(given, Provider):
-        changes: dict[str, Any] = {"name": name}
+        changes: dict[str, Any] = {"name": called}
         if get_keys is not None:
             changes["keys"] = functools.partial(get_keys, given.keys)
         if lifetime is not None:
@@ -154,28 +153,32 @@ def _provider(
         raise ConfigurationError(
             f"Provider {name!r} is {given!r:.80}: give a Provider, or a mapping with issuer and audience."
         )
-    missing = [option for option in ("issuer", "audience") if option not in given]
+    unchecked = {"issuer": "dangerously_accept_any_issuer", "audience": "dangerously_accept_any_audience"}
+    missing = [
+        option for option, without in unchecked.items() if option not in given and not given.get(without)
+    ]
     if missing:
         raise ConfigurationError(
             f"Provider {name!r} lacks {' and '.join(missing)}: write {{'issuer': the exact 'iss' of its "
             "tokens, 'audience': the 'aud' of those meant for this API, 'keys': its jwks_uri}."
         )
-    options = {option: given[option] for option in _OPTIONS if option in given}
     _question_unknown(name, given)
-    if get_keys is not None:
-        options["keys"] = functools.partial(get_keys, given.get("keys"))
-    return Provider(options.pop("issuer"), name=name, key_set_lifetime=lifetime, **options)
+    options: dict[str, Any] = {"issuer": None, "audience": None, "key_set_lifetime": lifetime}
+    options.update((option, given[option]) for option in _OPTIONS if option in given)
+    keys = options.get("keys")
+    if get_keys is not None and not (isinstance(keys, str) and keys.startswith("http://")):
+        # An http:// address is left as it is, to be refused: what it brings could be anybody's.
+        options["keys"] = functools.partial(get_keys, keys)
+    return Provider(options.pop("issuer"), name=called, **options)
 
 
-def _question_unknown(name: str, given: Mapping[str, Any]) -> None:
+def _question_unknown(name: Any, given: Mapping[str, Any]) -> None:
     """An option that is misspelt would be a check that is not made."""
     for option in given.keys() - set(_OPTIONS):
         close = difflib.get_close_matches(str(option), _OPTIONS, n=1, cutoff=0.75)
         if close:
             raise ConfigurationError(f"Provider {name!r} has {option!r}: did you mean {close[0]!r}?")
-        warnings.warn(
+        warn_caller(
             f"Provider {name!r} has {option!r}, which means nothing here: leave it out. "
-            f"Known are {', '.join(_OPTIONS)}",
-            SecurityWarning,
-            stacklevel=5,
+            f"Known are {', '.join(_OPTIONS)}"
         )

@@ -166,3 +166,35 @@ def test_a_list_that_holds_itself_is_refused() -> None:
     endless: list[Any] = []
     endless.append(endless)
     assert refusal_of(endless).kind == "not_a_key_set"
+
+
+@pytest.mark.parametrize("junk", ["garbage", {}, None, 5, [], b"\xff"], ids=repr)
+def test_one_entry_that_is_no_key_does_not_sink_a_list(junk: Any) -> None:
+    keys, left_out = read_keys([JWK, junk])
+    assert len(keys) == 1
+    assert len(left_out) == (junk != [])
+
+
+@pytest.mark.parametrize("junk", ["", None, 5, "garbage", {}], ids=repr)
+def test_one_entry_that_is_no_key_does_not_sink_a_mapping_by_kid(junk: Any) -> None:
+    keys, left_out = read_keys({"a": JWK, "b": junk})
+    assert [key.kid for key in keys] == [JWK["kid"]]
+    assert len(left_out) == 1
+
+
+def test_a_jwk_filed_under_a_kid_is_published_under_it() -> None:
+    unnamed = {name: value for name, value in JWK.items() if name != "kid"}
+    assert read_keys({"a": unnamed})[0][0].kid == "a"
+
+
+def test_of_several_keys_in_one_pem_text_the_first_is_read_and_the_others_told() -> None:
+    keys, left_out = read_keys(PEM + PEM)
+    assert len(keys) == 1
+    assert left_out == [
+        "key 2 of 2 cannot be used: only the first of several in one PEM text is read; give a list"
+    ]
+
+
+def test_pem_bytes_and_sets_of_pem_are_read() -> None:
+    assert read_keys({"a": PEM.encode()})[0][0].kid == "a"
+    assert len(read_keys({PEM})[0]) == 1

@@ -29,7 +29,8 @@ SENTENCES: dict[str, list[dict[str, Any]]] = {
     "its kid is no string of at most 512 characters": [{**EC, "kid": 1}, {**EC, "kid": "k" * 513}],
     "its use is not 'sig'": [{**EC, "use": "enc"}],
     "its key_ops do not include 'verify'": [{**EC, "key_ops": ["sign"]}, {**EC, "key_ops": "verify"}],
-    "it is symmetric, which a published key cannot be": [{"kty": "oct", "k": number(1, 64)}],
+    "it is symmetric, which a published key cannot be; one that is given as an object takes its algorithm "
+    "named, as algorithms=['HS256']": [{"kty": "oct", "k": number(1, 64)}],
     "it is a private key; publish only its public part, and replace it": [{**EC, "d": "AA"}],
     "no signature algorithm fits it: see its alg, its curve and its length": [{**EC, "alg": "ES384"}],
     "its n is missing or no string": [{"kty": "RSA", "e": "AQAB"}],

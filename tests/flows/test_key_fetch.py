@@ -319,7 +319,7 @@ def test_the_same_keys_of_a_function_stay_the_same_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("origin", "text"), [(BY_URL, JWKS), (BY_DISCOVERY, ISSUER), (Origin(function=dict), "a function")]
+    ("origin", "text"), [(BY_URL, JWKS), (BY_DISCOVERY, ISSUER), (Origin(function=dict), "the function dict")]
 )
 def test_an_origin_says_where_it_is(origin: Origin, text: str) -> None:
     assert str(origin) == text

@@ -343,6 +343,7 @@ def test_a_token_of_the_greatest_length_is_judged() -> None:
     assert "opaque" in refusal(verifier(StubSource(JWKS)), "a" * MAX_TOKEN_BYTES).description
 
 
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
 def test_a_provider_of_any_issuer_takes_what_no_other_does() -> None:
     other = Issuer("https://other.test", algorithm="ES256", clock=Clock(NOW))
     named = Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS)

@@ -297,6 +297,8 @@ def test_the_default_time_out_is_that_of_the_design() -> None:
 
 def test_the_certificates_are_loaded_once() -> None:
     client = HttpClient({})
+    assert "verify" not in client._options  # it is built where that may be on an event loop
+    client.session().abort()
     first = client._options["verify"]
     assert isinstance(first, ssl.SSLContext)
     client.session().abort()

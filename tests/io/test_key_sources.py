@@ -38,13 +38,14 @@ def test_providers_with_the_same_address_share_a_source_whatever_else_differs() 
     assert shared(provider(), provider("https://another.test", name="other", leeway=0, algorithms=["RS256"]))
 
 
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
 @pytest.mark.parametrize(
     "options",
     [
         {"keys": f"{URL}/2"},
         {"keys": None},
         {"key_set_lifetime": 60},
-        {"pinned_thumbprints": ["a"]},
+        {"pinned_thumbprints": ["A" * 43]},
         {"dangerously_allow_http": True},
         {"http_options": {"headers": {"a": "b"}}},
         {"http_options": {"timeout": 1}},
@@ -117,14 +118,15 @@ def test_given_keys_make_a_source_that_never_fetches() -> None:
     assert len(source.key_set.keys.all) == 1
 
 
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
 def test_where_the_keys_come_from_is_an_address_an_issuer_or_a_function() -> None:
     def function() -> None: ...
 
     assert origin_of(provider()) == Origin(url=URL)
     assert origin_of(provider(keys=None)) == Origin(issuer="https://issuer.test")
     assert origin_of(provider(keys=function)) == Origin(function=function)
-    assert origin_of(provider(pinned_thumbprints=["a"], dangerously_allow_http=True)) == Origin(
-        url=URL, pinned=frozenset({"a"}), allow_http=True
+    assert origin_of(provider(pinned_thumbprints=["A" * 43], dangerously_allow_http=True)) == Origin(
+        url=URL, pinned=frozenset({"A" * 43}), allow_http=True
     )
 
 

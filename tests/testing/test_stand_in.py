@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import functools
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import flask
@@ -19,14 +24,28 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from bearerguard import RFC9068, InvalidToken, Profile, Provider, ResourceServer
+from bearerguard import (
+    RFC9068,
+    InvalidToken,
+    Profile,
+    Provider,
+    ProviderUnavailable,
+    ResourceServer,
+    SecurityWarning,
+)
 from bearerguard.flask import requires_authentication, requires_scopes
 from bearerguard.starlette import AuthenticateMiddleware, OAuth2IdTokenBackend, on_error
-from bearerguard.testing import Issuer
-from bearerguard.testing.stand_in import standing_in
+from bearerguard.testing import Issuer, stand_in
 
 JWKS_URI = "https://issuer.test/the/keys"
 BODY = {"name": "ada", "scopes": ["my_scope"]}
+
+StandingIn = Callable[[str, dict[str, Any]], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def standing_in(request: pytest.FixtureRequest) -> StandingIn:
+    return functools.partial(stand_in.standing_in, request)
 
 
 class NoNetwork(httpx2.BaseTransport):
@@ -50,14 +69,16 @@ def resource_server(**settings: Any) -> ResourceServer:
         "keys": JWKS_URI,
         "http_options": {"transport": NoNetwork()},
     }
-    return ResourceServer(Provider(**(defaults | settings)))
+    with warnings.catch_warnings():  # here, but not while it verifies
+        warnings.simplefilter("ignore", SecurityWarning)
+        return ResourceServer(Provider(**(defaults | settings)))
 
 
 def claims_of(server: ResourceServer, bearer: str = "mocked_token") -> dict[str, Any]:
     return dict(server.verify(bearer).claims)
 
 
-def test_any_bearer_string_stands_for_the_claims_of_the_test_and_for_itself() -> None:
+def test_any_bearer_string_stands_for_the_claims_of_the_test_and_for_itself(standing_in: StandingIn) -> None:
     server = resource_server()
     with standing_in(JWKS_URI, BODY):
         token = server.verify("mocked_token")
@@ -68,7 +89,7 @@ def test_any_bearer_string_stands_for_the_claims_of_the_test_and_for_itself() ->
         assert dict(asyncio.run(server.averify("mocked_token")).claims) == BODY
 
 
-def test_everything_is_as_it_was_afterwards_even_after_a_failure() -> None:
+def test_everything_is_as_it_was_afterwards_even_after_a_failure(standing_in: StandingIn) -> None:
     server = resource_server()
     verify, averify = ResourceServer.verify, ResourceServer.averify
     with pytest.raises(ZeroDivisionError), standing_in(JWKS_URI, BODY):
@@ -80,7 +101,7 @@ def test_everything_is_as_it_was_afterwards_even_after_a_failure() -> None:
     assert refused.value.reason == "malformed"
 
 
-def test_each_request_has_claims_of_its_own_and_sees_the_tests_latest() -> None:
+def test_each_request_has_claims_of_its_own_and_sees_the_tests_latest(standing_in: StandingIn) -> None:
     server, body = resource_server(), {"scopes": ["a"]}
     with standing_in(JWKS_URI, body):
         claims_of(server)["scopes"].append("b")
@@ -94,14 +115,17 @@ def test_each_request_has_claims_of_its_own_and_sees_the_tests_latest() -> None:
     [
         {"profile": RFC9068},
         {"profile": Profile("untyped", frozenset({None, "jwt"}), ("sub",))},
+        {"profile": Profile("logged in", frozenset({None, "jwt"}), ("auth_time",))},
         {"audience_claim": "client_id"},
         {"algorithms": ["ES256"]},
         {"issuer": None, "dangerously_accept_any_issuer": True},
         {"audience": None, "dangerously_accept_any_audience": True},
-        {"pinned_thumbprints": ["x"]},
+        {"pinned_thumbprints": ["A" * 43]},
     ],
 )
-def test_what_the_servers_settings_ask_for_is_added_for_the_verification(settings: dict[str, Any]) -> None:
+def test_what_the_servers_settings_ask_for_is_added_for_the_verification(
+    standing_in: StandingIn, settings: dict[str, Any]
+) -> None:
     server = resource_server(**settings)
     with standing_in(JWKS_URI, BODY):
         assert claims_of(server) == BODY
@@ -116,7 +140,7 @@ def test_what_the_servers_settings_ask_for_is_added_for_the_verification(setting
         {"iat": 33_333_333_333.5, "exp": 33_333_333_334.5},
     ],
 )
-def test_the_times_of_the_claims_are_believed(times: dict[str, float]) -> None:
+def test_the_times_of_the_claims_are_believed(standing_in: StandingIn, times: dict[str, float]) -> None:
     server = resource_server()
     with standing_in(JWKS_URI, times):
         assert claims_of(server) == times
@@ -133,27 +157,42 @@ def test_the_times_of_the_claims_are_believed(times: dict[str, float]) -> None:
         ({"sub": 7}, "invalid_claim"),
     ],
 )
-def test_claims_that_the_application_refuses_are_refused(body: dict[str, Any], reason: str) -> None:
+def test_claims_that_the_application_refuses_are_refused(
+    standing_in: StandingIn, body: dict[str, Any], reason: str
+) -> None:
     server = resource_server()
     with standing_in(JWKS_URI, body), pytest.raises(InvalidToken) as refused:
         server.verify("mocked_token")
     assert refused.value.reason == reason
 
 
-def test_required_claims_are_not_made_up() -> None:
-    server = resource_server(required_claims={"token_use": "access"})
-    with standing_in(JWKS_URI, BODY), pytest.raises(InvalidToken):
+def test_required_claims_are_added_and_those_of_the_test_are_judged(standing_in: StandingIn) -> None:
+    server = resource_server(required_claims={"token_use": "access", "tenant": ["blue", "red"]})
+    with standing_in(JWKS_URI, BODY):
+        assert claims_of(server) == BODY
+    with standing_in(JWKS_URI, BODY | {"tenant": "red"}):
+        assert claims_of(server)["tenant"] == "red"
+    with standing_in(JWKS_URI, {"token_use": "id"}), pytest.raises(InvalidToken) as refused:
         server.verify("mocked_token")
-    with standing_in(JWKS_URI, {"token_use": "access"}):
-        server.verify("mocked_token")
+    assert refused.value.reason == "invalid_claim"
 
 
-def test_claims_that_are_no_json_are_refused_when_it_begins() -> None:
+@pytest.mark.parametrize("body", [{}, {"exp": 1_520_274_401}])
+def test_the_token_has_an_end_whether_the_claims_say_so_or_not(
+    standing_in: StandingIn, body: dict[str, Any]
+) -> None:
+    with standing_in(JWKS_URI, body):
+        token = resource_server().verify("mocked_token")
+    assert token.expires_at == body.get("exp", token.expires_at)
+    assert token.expires_at > token.verified_at
+
+
+def test_claims_that_are_no_json_are_refused_when_it_begins(standing_in: StandingIn) -> None:
     with pytest.raises(TypeError, match="set"), standing_in(JWKS_URI, {"scopes": {"a"}}):
         pass
 
 
-def test_servers_with_other_keys_verify_as_ever() -> None:
+def test_servers_with_other_keys_verify_as_ever(standing_in: StandingIn) -> None:
     issuer = Issuer()
     server = issuer.resource_server(keys=issuer.jwks_uri)
     given = issuer.resource_server(keys=issuer.jwks())
@@ -170,7 +209,94 @@ def test_servers_with_other_keys_verify_as_ever() -> None:
             given.verify("mocked_token")
 
 
-def test_a_made_up_string_for_another_key_url_tells_which_url_to_return() -> None:
+def beside(*others: Provider, **settings: Any) -> ResourceServer:
+    """A server that takes keys from the URL of the test, and trusts others too."""
+    return ResourceServer(*others, *resource_server(name="stood in for", **settings).providers)
+
+
+def test_tokens_of_another_provider_of_the_same_server_are_verified_as_ever(standing_in: StandingIn) -> None:
+    other = Issuer("https://other.test")
+    server = beside(other.provider())
+    with standing_in(JWKS_URI, BODY):
+        assert claims_of(server) == BODY
+        token = server.verify(other.token("bob"))
+        assert (token.subject, token.provider.issuer) == ("bob", other.url)
+        assert asyncio.run(server.averify(other.token("bob"))).subject == "bob"
+
+
+BAD: dict[str, Callable[[Issuer], str]] = {
+    "forged": Issuer.forged,
+    "expired": Issuer.expired,
+    "unsigned": Issuer.unsigned,
+    "for another audience": Issuer.for_another_audience,
+    "its issuer in a list": lambda other: other.token(iss=[other.url]),
+    "two parts": lambda other: other.token().rpartition(".")[0],
+    "five parts": lambda other: f"{other.token()}.x.y",
+    "padding": lambda other: f"{other.token()}=",
+    "no header": lambda other: f"x{other.token()}",
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_tokens_of_another_provider_of_the_same_server_are_refused(
+    standing_in: StandingIn, kind: str
+) -> None:
+    other = Issuer("https://other.test")
+    server = beside(other.provider())
+    with standing_in(JWKS_URI, BODY):
+        with pytest.raises(InvalidToken):
+            server.verify(BAD[kind](other))
+        with pytest.raises(InvalidToken):
+            asyncio.run(server.averify(BAD[kind](other)))
+
+
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
+def test_a_provider_that_accepts_any_issuer_gets_the_tokens_that_are_nobody_elses(
+    standing_in: StandingIn,
+) -> None:
+    other = Issuer("https://other.test")
+    server = beside(other.provider(issuer=None, keys=other.jwks(), dangerously_accept_any_issuer=True))
+    with standing_in(JWKS_URI, BODY):
+        assert server.verify(other.token("bob")).subject == "bob"
+        for forged in (other.forged(), other.forged(iss="https://unheard.test"), other.forged(iss=None)):
+            with pytest.raises(InvalidToken):
+                server.verify(forged)
+        assert claims_of(server, other.forged(iss="https://issuer.test")) == BODY
+        assert claims_of(server) == BODY
+
+
+def test_while_anothers_keys_cannot_be_had_its_tokens_are_refused(standing_in: StandingIn) -> None:
+    other = Issuer("https://other.test")
+    server = beside(other.provider())
+    with standing_in(JWKS_URI, BODY), other.outage(), pytest.raises(ProviderUnavailable):
+        server.verify(other.token("bob"))
+
+
+@pytest.mark.parametrize("bearer", ["mocked_token", "a.b.c", "a.e30.c", "a.W10.c", "..", "a.\xe9.c"])
+def test_what_is_of_no_other_provider_is_exchanged(standing_in: StandingIn, bearer: str) -> None:
+    server = beside(Issuer("https://other.test").provider())
+    with standing_in(JWKS_URI, BODY):
+        assert claims_of(server, bearer) == BODY
+
+
+def test_of_two_providers_with_one_key_url_the_one_of_the_claims_is_taken(standing_in: StandingIn) -> None:
+    one = resource_server(issuer="https://one.test").providers
+    two = resource_server(issuer="https://two.test", required_claims={"tenant": "red"}).providers
+    server = ResourceServer(*one, *two)
+    for body, issuer in (
+        ({"iss": "https://one.test"}, "https://one.test"),
+        ({"iss": "https://two.test"}, "https://two.test"),
+        ({}, "https://one.test"),
+    ):
+        with standing_in(JWKS_URI, body):
+            assert server.verify("mocked_token").provider.issuer == issuer
+    with standing_in(JWKS_URI, {"iss": "https://two.test", "tenant": "blue"}):
+        with pytest.raises(InvalidToken) as refused:
+            server.verify("mocked_token")
+        assert (refused.value.reason, refused.value.provider) == ("invalid_claim", "https://two.test")
+
+
+def test_a_made_up_string_for_another_key_url_tells_which_url_to_return(standing_in: StandingIn) -> None:
     server = resource_server(keys="https://issuer.test/other/keys")
     message = (
         "^auth_mock stands in for https://issuer.test/the/keys, but the application takes its keys from "
@@ -183,13 +309,13 @@ def test_a_made_up_string_for_another_key_url_tells_which_url_to_return() -> Non
             asyncio.run(server.averify("mocked_token"))
 
 
-def test_a_real_token_whose_keys_cannot_be_had_tells_so_too() -> None:
+def test_a_real_token_whose_keys_cannot_be_had_tells_so_too(standing_in: StandingIn) -> None:
     server = resource_server(keys="https://issuer.test/other/keys", http_options={"transport": Unreachable()})
     with standing_in(JWKS_URI, BODY), pytest.raises(AssertionError, match="have the fixture jwks_uri"):
         server.verify(Issuer().token())
 
 
-def test_it_does_not_work_outside_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_does_not_work_outside_pytest(standing_in: StandingIn, monkeypatch: pytest.MonkeyPatch) -> None:
     server = resource_server()
     with monkeypatch.context() as outside:
         outside.delenv("PYTEST_CURRENT_TEST")
@@ -199,6 +325,17 @@ def test_it_does_not_work_outside_pytest(monkeypatch: pytest.MonkeyPatch) -> Non
         outside.delenv("PYTEST_CURRENT_TEST")
         with pytest.raises(RuntimeError, match="in a test that pytest runs"):
             server.verify("mocked_token")
+
+
+def test_it_does_not_work_in_a_program_that_a_test_starts() -> None:
+    """Such a program inherits the environment, and with it the name of the test."""
+    program = (
+        "from bearerguard.testing.stand_in import standing_in\n"
+        "with standing_in(object(), 'https://issuer.test/the/keys', {}): print('it works')"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "RuntimeError: auth_mock works in a test that pytest runs" in run.stderr
+    assert "it works" not in run.stdout
 
 
 @pytest.fixture
@@ -219,6 +356,7 @@ def client() -> Iterator[TestClient]:
 
 
 def test_through_a_door_strings_are_exchanged_and_a_request_without_one_refused(
+    standing_in: StandingIn,
     client: TestClient,
 ) -> None:
     with standing_in(JWKS_URI, BODY):
@@ -264,7 +402,9 @@ def flask_decorator(jwks_uri: str) -> FlaskClient:
     [(starlette_backend, 403), (flask_decorator, 401)],
     ids=["starlette", "flask"],
 )
-def test_the_doors_that_it_is_for_need_no_issuer_and_no_audience(client_of: Any, without_token: int) -> None:
+def test_the_doors_that_it_is_for_need_no_issuer_and_no_audience(
+    standing_in: StandingIn, client_of: Any, without_token: int
+) -> None:
     client = client_of(JWKS_URI)
     bearer = {"Authorization": "Bearer mocked_token"}
     with standing_in(JWKS_URI, BODY):

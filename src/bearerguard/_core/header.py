@@ -34,7 +34,7 @@ def parse_header(segment: bytes) -> Header:
     except ValueError:
         raise InvalidToken("malformed", "The token's header is not a base64url JSON object.") from None
     alg, kid, typ = members.get("alg"), members.get("kid"), members.get("typ")
-    if alg.__class__ is not str:
+    if not isinstance(alg, str):
         raise InvalidToken("malformed", "The token's header has no alg, or one that is no string.")
     if "crit" in members:
         raise InvalidToken("critical", "The token's header has a critical extension that is not supported.")

@@ -75,7 +75,10 @@ def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey
     _refuse_other_use(jwk)
     if kty == "oct":
         if not allow_secret:
-            raise UnusableKey("it is symmetric, which a published key cannot be")
+            raise UnusableKey(
+                "it is symmetric, which a published key cannot be; one that is given as an object takes its "
+                "algorithm named, as algorithms=['HS256']"
+            )
         key: PublicKey = _secret(jwk)
         defining: dict[str, str] = {}
     elif kty in _DEFINING:

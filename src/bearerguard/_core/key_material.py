@@ -46,12 +46,19 @@ def read_keys(material: Any, *, allow_secret: bool = False) -> tuple[list[Verifi
         except UnusableKey as reason:
             left_out.append(f"key {number} of {len(found)}{_named(kid, entry)} cannot be used: {reason}")
     if not keys:
+        no_key = next((entry for _, entry in found if isinstance(entry, UnusableKey)), None)
+        if no_key is not None and all(isinstance(entry, UnusableKey) for _, entry in found):
+            raise UnusableKeys("not_a_key_set", str(no_key))
         raise UnusableKeys("no_usable_key", "; ".join(left_out[:3]))
     return keys, left_out
 
 
-def _entries(material: Any, depth: int) -> Iterator[tuple[str | None, Any]]:
-    """Each key in the material, as a mapping (a JWK) or a text (PEM), with the `kid` it was filed under."""
+Entry = tuple[str | None, Any]
+"""A JWK (a mapping), PEM text, or why it is neither, with the `kid` it was filed under."""
+
+
+def _entries(material: Any, depth: int) -> Iterator[Entry]:
+    """Each key in the material."""
     if depth > 3:
         raise UnusableKeys("not_a_key_set", "its lists are nested too deep")
     if isinstance(material, str):
@@ -60,7 +67,7 @@ def _entries(material: Any, depth: int) -> Iterator[tuple[str | None, Any]]:
         text = bytes(material)
         # A mapping of kid to PEM, written as JSON, has PEM in it too.
         if b"-----BEGIN" in text and not text.lstrip().startswith((b"{", b"[")):
-            yield None, text.decode("utf-8", "replace")
+            yield from _pem_entries(text.decode("utf-8", "replace"))
             return
         try:
             decoded = decode_json(text)
@@ -71,14 +78,24 @@ def _entries(material: Any, depth: int) -> Iterator[tuple[str | None, Any]]:
         material = decoded
     if isinstance(material, Mapping):
         yield from _mapping_entries(material)
-    elif isinstance(material, list | tuple):
+    elif isinstance(material, list | tuple | set | frozenset):
         for item in material:
-            yield from _entries(item, depth + 1)
+            try:
+                yield from list(_entries(item, depth + 1))
+            except UnusableKeys as problem:
+                yield None, UnusableKey(str(problem))
     else:
         raise UnusableKeys("not_a_key_set", f"it is a {type(material).__name__}, and no form of a key")
 
 
-def _mapping_entries(material: Mapping[Any, Any]) -> Iterator[tuple[str | None, Any]]:
+def _pem_entries(text: str) -> Iterator[Entry]:
+    """The first key of a PEM text; of a chain of certificates the others are no keys to trust."""
+    yield None, text
+    for _ in range(text.count("-----BEGIN") - 1):
+        yield None, UnusableKey("only the first of several in one PEM text is read; give a list")
+
+
+def _mapping_entries(material: Mapping[Any, Any]) -> Iterator[Entry]:
     if "kty" in material:
         yield None, material
     elif "keys" in material:
@@ -87,21 +104,35 @@ def _mapping_entries(material: Mapping[Any, Any]) -> Iterator[tuple[str | None, 
             raise UnusableKeys("not_a_key_set", "its keys member is no array (RFC 7517, section 5.1)")
         for member in members:
             yield None, member
-    elif material and all(isinstance(pem, str) and "-----BEGIN" in pem for pem in material.values()):
-        for kid, pem in material.items():
-            yield str(kid)[: MAX_KID_CHARACTERS + 1], pem
+    elif any(_is_named_key(value) for value in material.values()):
+        for kid, value in material.items():
+            name = str(kid)[: MAX_KID_CHARACTERS + 1]
+            entry = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            yield name, entry if _is_named_key(entry) else UnusableKey("it is neither PEM nor a JWK")
     else:
         raise UnusableKeys("not_a_key_set", "it has neither kty (a JWK) nor keys (a JWK set)")
 
 
+def _is_named_key(value: Any) -> bool:
+    """Whether a value in a mapping by `kid` is meant as a key."""
+    if isinstance(value, Mapping):
+        return "kty" in value
+    return (isinstance(value, str) and "-----BEGIN" in value) or (
+        isinstance(value, bytes) and b"-----BEGIN" in value
+    )
+
+
 def _read_one(kid: str | None, entry: Any, allow_secret: bool) -> VerificationKey:
+    if isinstance(entry, UnusableKey):
+        raise entry
+    if kid is not None and len(kid) > MAX_KID_CHARACTERS:
+        raise UnusableKey(f"its kid is longer than {MAX_KID_CHARACTERS} characters")
     if isinstance(entry, str):
-        if kid is not None and len(kid) > MAX_KID_CHARACTERS:
-            raise UnusableKey(f"its kid is longer than {MAX_KID_CHARACTERS} characters")
         return import_pem(entry, kid=kid)
     if not isinstance(entry, Mapping):
         raise UnusableKey("it is no JSON object")
-    return import_jwk(entry, allow_secret=allow_secret)
+    jwk = entry if kid is None or "kid" in entry else {**entry, "kid": kid}
+    return import_jwk(jwk, allow_secret=allow_secret)
 
 
 def _named(kid: str | None, entry: Any) -> str:

@@ -35,8 +35,8 @@ class Keys:
     __slots__ = ("_any", "_by_kid", "_unnamed", "all", "identities")
 
     def __init__(self, keys: Iterable[VerificationKey]) -> None:
-        self.all = tuple(keys)
-        self.identities = frozenset(key.identity for key in self.all)
+        self.all: tuple[VerificationKey, ...] = tuple(keys)
+        self.identities: frozenset[tuple[object, ...]] = frozenset(key.identity for key in self.all)
         self._any: dict[str, tuple[Verify, ...]] = {}
         self._by_kid: dict[tuple[str, str], tuple[Verify, ...]] = {}
         self._unnamed: dict[str, tuple[Verify, ...]] = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec.structs
 
-from bearerguard._core.address import metadata_addresses, why_insecure
+from bearerguard._core.address import is_address, metadata_addresses, why_insecure
 from bearerguard._core.json_object import decode_object
 from bearerguard._core.key_material import UnusableKeys, read_keys
 from bearerguard._core.key_set import Keys, KeySet
@@ -33,7 +33,7 @@ class Origin(msgspec.Struct, frozen=True):
     allow_http: bool = False
 
     def __str__(self) -> str:
-        return self.url or self.issuer or "a function"
+        return self.url or self.issuer or f"the function {_name_of(self.function)}"
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -78,6 +78,8 @@ def fetch_keys(origin: Origin, known: KeySet | None, *, in_haste: bool = False) 
 
 def _from_function(origin: Origin, known: KeySet | None) -> Fetch:
     material = yield CallSource(origin.function)
+    if isinstance(material, str) and is_address(material):
+        raise FetchFailed("not_a_key_set", "the key function returned an address; it has to return keys")
     keys, left_out = _believe(origin, material, known)
     return Fetched(keys, None, None, None, left_out)
 
@@ -186,3 +188,8 @@ def max_age_of(cache_control: str | None) -> float | None:
         if name.lower() == "max-age" and digits.isascii() and digits.isdigit():
             return float(digits[:12])
     return None
+
+
+def _name_of(function: Any) -> str:
+    function = getattr(function, "func", function)  # of a functools.partial
+    return getattr(function, "__qualname__", None) or type(function).__qualname__

@@ -139,7 +139,7 @@ class Verifier:
 
     def _decide(self, parsed: Parsed, now: float, waited: Waited) -> Accepted | WaitForKeys:
         chosen = self._choose(parsed.claims)
-        if len(chosen) > 1:
+        if len(chosen) != 1:
             return decide_among(chosen, parsed, now, waited)
         trust = chosen[0]
         try:

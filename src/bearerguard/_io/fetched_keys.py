@@ -159,6 +159,10 @@ class FetchedKeys:
         """Whether no refresh may start: after a failure none, after one for an unknown kid none of those."""
         return self._rest("failure", now) > 0 or (cause == "unknown_kid" and self._rest(cause, now) > 0)
 
+    def _is_due(self, now: float) -> bool:
+        key_set = self.key_set
+        return key_set is None or not key_set.fetched_at <= now < key_set.refresh_at
+
     def join(self, cause: Cause) -> Refresh | None:
         """The refresh under way, or a new one; None within the cooldown."""
         refresh = self._refresh
@@ -184,6 +188,8 @@ class FetchedKeys:
                 return self._refresh
             if self._is_resting(cause, now) or (cause == "missing" and self._outcome() is None):
                 return None  # since the caller looked, a refresh has failed, or has brought keys
+            if cause == "ahead" and not self._is_due(now):
+                return None
             refresh = self._refresh = Refresh(self._timeout)
             if cause == "unknown_kid":
                 self._quiet_since[cause] = now

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import codecs
 import math
+import ssl
 import time
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
 from bearerguard._flows.effects import FetchFailed, HttpAnswer, HttpGet
@@ -42,6 +44,8 @@ class HttpClient:
         codecs.lookup("idna")  # which every name of a host is looked up by, and which takes time to load
         self._httpx2 = httpx2
         self._options = dict(options)
+        if isinstance(options.get("verify"), str):
+            self._options["verify"] = _own_authorities(options["verify"])
         self._transport = self._options.get("transport")
         if self._transport is not None:
             self._options["transport"] = _Lent(self._transport)
@@ -52,7 +56,11 @@ class HttpClient:
                 mounts = dict.fromkeys(_LOOPBACK)
             self._options["mounts"] = {where: mount and _Lent(mount) for where, mount in mounts.items()}
             self.timeout = _seconds_in_all(self._options.get("timeout", FETCH_TIMEOUT))
-            self._open().close()
+            # Certificates are loaded by the first refresh, on its thread: this may run on an event loop.
+            tried: dict[str, Any] = dict(self._options)
+            if self._loads_certificates:
+                tried["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            httpx2.Client(**tried).close()
         except Exception as problem:  # noqa: BLE001 - whatever its constructor makes of a user's options
             raise ConfigurationError(f"http_options are not what httpx2.Client takes: {problem!r}") from None
 
@@ -60,11 +68,15 @@ class HttpClient:
         """Return what fetches the documents of one refresh, within the time it has in all."""
         return Session(self._httpx2, self._open(), self.timeout)
 
+    @property
+    def _loads_certificates(self) -> bool:
+        return self._transport is None and isinstance(self._options.get("verify", True), bool)
+
     def _open(self) -> httpx2.Client:
         options: dict[str, Any] = {"timeout": self.timeout, **self._options, "follow_redirects": False}
-        verify = options.get("verify", True)
-        if self._transport is None and isinstance(verify, bool | str):
-            # Loading the certificates takes tens of milliseconds: once, not at each refresh.
+        if self._loads_certificates:
+            # It takes tens of milliseconds: once, not at each refresh.
+            verify = options.get("verify", True)
             context = self._httpx2.create_ssl_context(verify, trust_env=options.get("trust_env", True))
             self._options["verify"] = options["verify"] = context
         return self._httpx2.Client(**options)
@@ -130,6 +142,18 @@ class Session:
         return _inflate(bytes(raw), url)
 
 
+def _own_authorities(path: str) -> ssl.SSLContext:
+    """Trust the certificate authorities in a file or a folder, and no others."""
+    try:
+        if Path(path).is_dir():
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except OSError as problem:
+        raise ConfigurationError(
+            f"http_options has verify={path!r}, which cannot be read: {problem}"
+        ) from None
+
+
 def _inflate(raw: bytes, url: str) -> bytes:
     """Decode gzip or zlib, never to more than a key set may have."""
     try:
@@ -166,12 +190,6 @@ class _Lent:
 
     def handle_request(self, request: Any) -> Any:
         return self._transport.handle_request(request)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
 
     def close(self) -> None:
         return

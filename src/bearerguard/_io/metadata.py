@@ -10,7 +10,6 @@ import anyio.to_thread
 
 from bearerguard._core.address import why_insecure
 from bearerguard._core.limits import FETCH_TIMEOUT
-from bearerguard._flows.effects import FetchFailed
 from bearerguard._flows.key_fetch import discover
 from bearerguard._io.drive import run_fetch
 from bearerguard._io.http import HttpClient, Session
@@ -46,7 +45,7 @@ def _fetch(provider: Provider, issuer: str, sessions: list[Session]) -> dict[str
     sessions.append(session)
     try:
         return run_fetch(discover(issuer), session)
-    except FetchFailed as failure:
+    except Exception as failure:  # noqa: BLE001 - a transport of the user's own may raise anything
         _logger.warning("metadata of provider %r could not be fetched: %s", provider.name, failure)
         return None
     finally:

@@ -11,7 +11,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -99,7 +99,7 @@ def protected_api(issuer: Issuer) -> Starlette:
 
 
 @contextmanager
-def serve_api(app: Starlette, port: int) -> Iterator[str]:
+def serve_api(app: Starlette, port: int) -> Generator[str]:
     """Serve the API under uvicorn on loopback; give its address."""
     listening = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))

@@ -84,7 +84,7 @@ class Refused(Exception):
 
     def __init__(self, error: str, description: str, *, status: int = 400) -> None:
         super().__init__(description)
-        self.response = _json_response(
+        self.response: Response = _json_response(
             status,
             {"error": error, "error_description": description},
             ("Cache-Control", "no-store"),

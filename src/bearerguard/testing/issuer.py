@@ -84,10 +84,10 @@ class Issuer:
         clock: Clock | None = None,
         personas: Iterable[Persona] = PERSONAS,
     ) -> None:
-        self.url = url
+        self.url: str = url
         self.audience = audience
         self.algorithm = algorithm
-        self.clock = Clock() if clock is None else clock
+        self.clock: Clock = Clock() if clock is None else clock
         #: The `Cache-Control` header of metadata and key set; None leaves it out.
         self.cache_control: str | None = "public, max-age=600"
         self._keys = KeyRing(key_type_of(algorithm))
@@ -232,39 +232,41 @@ class Issuer:
         algorithm, key = self._choose(alg, key)
         return compact(_header(algorithm, key, header), payload, key, algorithm)
 
-    def expired(self, **arguments: Any) -> str:
+    def expired(self, *arguments: Any, **named: Any) -> str:
         """A token, sound but that it expired an hour ago. Arguments as for `token`, here and below."""
         now = int(self.clock())
-        return self.token(**dict[str, Any](iat=now - 2 * _HOUR, exp=now - _HOUR) | arguments)
+        return self.token(*arguments, **dict[str, Any](iat=now - 2 * _HOUR, exp=now - _HOUR) | named)
 
-    def not_yet_valid(self, **arguments: Any) -> str:
+    def not_yet_valid(self, *arguments: Any, **named: Any) -> str:
         """A token, sound but for its `nbf`, which is an hour ahead."""
         now = int(self.clock())
-        return self.token(**dict[str, Any](nbf=now + _HOUR, exp=now + 2 * _HOUR) | arguments)
+        return self.token(*arguments, **dict[str, Any](nbf=now + _HOUR, exp=now + 2 * _HOUR) | named)
 
-    def for_another_audience(self, **arguments: Any) -> str:
+    def for_another_audience(self, *arguments: Any, **named: Any) -> str:
         """A token, sound but for being meant for another API."""
-        return self.token(**dict[str, Any](aud="https://another-api.test") | arguments)
+        return self.token(*arguments, **dict[str, Any](aud="https://another-api.test") | named)
 
-    def from_another_issuer(self, **arguments: Any) -> str:
+    def from_another_issuer(self, *arguments: Any, **named: Any) -> str:
         """A token, sound but for its `iss`: signed by a key of this issuer, as where tenants share keys."""
-        return self.token(**dict[str, Any](iss="https://another-issuer.test") | arguments)
+        return self.token(*arguments, **dict[str, Any](iss="https://another-issuer.test") | named)
 
-    def forged(self, **arguments: Any) -> str:
+    def forged(self, *arguments: Any, **named: Any) -> str:
         """A token that names the right key and is signed by another one."""
-        algorithm, key = self._choose(arguments.pop("alg", None), arguments.pop("key", None))
+        algorithm, key = self._choose(named.pop("alg", None), named.pop("key", None))
         impostor = SigningKey(key.kid, forgers_key(key.key_type).private)
-        return self.token(alg=algorithm, key=impostor, **arguments)
+        return self.token(*arguments, alg=algorithm, key=impostor, **named)
 
-    def unsigned(self, **arguments: Any) -> str:
+    def unsigned(self, *arguments: Any, **named: Any) -> str:
         """A token whose header says `alg: none`, without a signature (RFC 7519 section 6)."""
-        header = {"alg": "none", **(arguments.pop("header", None) or {})}
-        signed = self.token(header=header, **arguments)
+        header = {"alg": "none", **(named.pop("header", None) or {})}
+        signed = self.token(*arguments, header=header, **named)
         return f"{signed.rpartition('.')[0]}."
 
-    def with_header(self, **header: Any) -> str:
+    def with_header(
+        self, sub: str | None = "user-1", scope: str | Iterable[str] | None = None, /, **header: Any
+    ) -> str:
         """A token, sound but for these members of its header; None leaves one out."""
-        return self.token(header=header)
+        return self.token(sub, scope, header=header)
 
     # -- its life
 
@@ -278,7 +280,9 @@ class Issuer:
 
         Args:
             overlap: the keys of before stay published until the next rotation, so that tokens signed with
-                them stay good. False withdraws them at once, as after a theft.
+                them stay good. False withdraws them at once, as after a theft; whoever has fetched them
+                before knows them until it fetches again, and resource servers with the same settings and
+                clock share what they have fetched.
         """
         self._keys.rotate(overlap=overlap)
 

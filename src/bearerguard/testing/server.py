@@ -39,7 +39,7 @@ class LoopbackServer(socketserver.ThreadingMixIn, HTTPServer):
 
     def __init__(self, issuer: Issuer, port: int) -> None:
         self.issuer = issuer
-        self.closing = threading.Event()
+        self.closing: threading.Event = threading.Event()
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Connection)
@@ -74,7 +74,8 @@ class LoopbackServer(socketserver.ThreadingMixIn, HTTPServer):
     def server_bind(self) -> None:
         """Bind, without HTTPServer's look-up of the host's name, which can take seconds."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", self.port
+        self.server_name: str = "127.0.0.1"
+        self.server_port: int = self.port
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember the connection, to hang up when closing."""

@@ -2,9 +2,9 @@
 
 Nothing is switched off. The bearer string is exchanged for a token that is really signed, and a
 `ResourceServer` with the settings of the application's own, but the keys of the signer, really verifies it.
-Only servers that take their keys from the test's `jwks_uri` are concerned; there is no hook for this in the
-library, so nothing can be left on: the two methods concerned are replaced for the test, and outside pytest
-not at all.
+Only servers that take keys from the test's `jwks_uri` are concerned, and not the tokens of other providers
+that they trust; there is no hook for this in the library, so nothing can be left on: the two methods
+concerned are replaced for the test, and outside pytest not at all.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import threading
 import time
+import warnings
+from base64 import urlsafe_b64decode
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from bearerguard.errors import AuthError
+from bearerguard.errors import AuthError, InvalidToken, SecurityWarning
 from bearerguard.provider import Provider
 from bearerguard.server import ResourceServer
 from bearerguard.testing.clock import Clock
@@ -31,52 +34,51 @@ __all__ = ["auth_mock", "standing_in"]
 
 # What a made-up bearer string comes to where nobody exchanges it, or where its keys would be fetched.
 _MISMATCH = {"malformed", "provider_unavailable"}
+_quiet = threading.Lock()
 
 
 @pytest.fixture
-def auth_mock(jwks_uri: str, token_body: dict[str, Any]) -> Iterator[None]:
+def auth_mock(request: pytest.FixtureRequest, jwks_uri: str, token_body: dict[str, Any]) -> Iterator[None]:
     """Verify any bearer string as if it carried `token_body`, where keys come from `jwks_uri`.
 
     Both are fixtures of yours. Claims that a sound token must have and `token_body` lacks are added for the
     verification and not shown to the application. Times in `token_body` are believed: the verification
-    takes place within them.
+    takes place within them. A JWT whose `iss` is that of another provider of the same server, one that has
+    its keys from elsewhere, is verified as ever.
 
     Raises:
         AssertionError: the application was given such a string, but takes its keys from another URL.
         RuntimeError: there is no test running.
         TypeError: `token_body` is not JSON.
     """
-    with standing_in(jwks_uri, token_body):
+    with standing_in(request, jwks_uri, token_body):
         yield
 
 
 @contextmanager
-def standing_in(jwks_uri: str, token_body: Mapping[str, Any]) -> Generator[None, None, None]:
-    """`auth_mock` as a context manager."""
-    _require_pytest()
+def standing_in(
+    request: pytest.FixtureRequest, jwks_uri: str, token_body: Mapping[str, Any]
+) -> Generator[None, None, None]:
+    """`auth_mock` as a context manager, for the test whose `request` it is."""
+    _require_pytest(request)
     json.dumps(token_body)  # what is no JSON is told at once
     issuer = Issuer()
     verify, averify = ResourceServer.verify, ResourceServer.averify
 
+    def exchanged(server: ResourceServer, token: str) -> AccessToken | None:
+        providers = _providers_at(jwks_uri, server)
+        if not providers or _is_anothers(token, server, providers):
+            return None
+        _require_pytest(request)
+        return _verified(token, providers, token_body, issuer, verify)
+
     def verify_exchanged(server: ResourceServer, token: str) -> AccessToken:
-        provider = _provider_at(jwks_uri, server)
-        if provider is not None:
-            return _verified(token, provider, token_body, issuer, verify)
-        try:
-            return verify(server, token)
-        except AuthError as error:
-            _tell_mismatch(error, server, jwks_uri)
-            raise
+        with _mismatch_told(server, jwks_uri):
+            return exchanged(server, token) or verify(server, token)
 
     async def averify_exchanged(server: ResourceServer, token: str) -> AccessToken:
-        provider = _provider_at(jwks_uri, server)
-        if provider is not None:
-            return _verified(token, provider, token_body, issuer, verify)
-        try:
-            return await averify(server, token)
-        except AuthError as error:
-            _tell_mismatch(error, server, jwks_uri)
-            raise
+        with _mismatch_told(server, jwks_uri):
+            return exchanged(server, token) or await averify(server, token)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ResourceServer, "verify", verify_exchanged)
@@ -84,25 +86,83 @@ def standing_in(jwks_uri: str, token_body: Mapping[str, Any]) -> Generator[None,
         yield
 
 
-def _require_pytest() -> None:
-    if "PYTEST_CURRENT_TEST" not in os.environ:
+class _StandIn(AccessToken):
+    """What a bearer string comes to: the claims of the test, and an end where they name none."""
+
+    __slots__ = ("_end",)
+
+    def __init__(
+        self, bearer: str, provider: Provider, token_body: Mapping[str, Any], minted: AccessToken
+    ) -> None:
+        super().__init__(bearer, provider, json.dumps(token_body).encode(), minted.verified_at)
+        self._end = minted.expires_at
+
+    @property
+    def expires_at(self) -> float:
+        """When the token ends: every verified token does."""
+        return self._end
+
+
+def _require_pytest(request: pytest.FixtureRequest) -> None:
+    # The variable alone is also there in a program that a test starts, or that somebody sets it for.
+    session = getattr(request, "session", None)
+    if not isinstance(session, pytest.Session) or "PYTEST_CURRENT_TEST" not in os.environ:
         raise RuntimeError("auth_mock works in a test that pytest runs, and nowhere else.")
 
 
-def _provider_at(jwks_uri: str, server: ResourceServer) -> Provider | None:
-    return next((provider for provider in server.providers if provider.keys == jwks_uri), None)
+def _providers_at(jwks_uri: str, server: ResourceServer) -> list[Provider]:
+    return [provider for provider in server.providers if provider.keys == jwks_uri]
+
+
+def _is_anothers(token: str, server: ResourceServer, providers: list[Provider]) -> bool:
+    """Whether this is a JWT by its own account of a provider of `server` that is not among `providers`."""
+    claims = _claims_in(token)
+    if claims is None:
+        return False
+    issuer = claims.get("iss")
+    others = {provider.issuer for provider in server.providers if provider not in providers}
+    # A list is no sound `iss`; it is for the verification to say so.
+    named = issuer if isinstance(issuer, list) else [issuer]
+    if any(isinstance(name, str) and name in others for name in named):
+        return True
+    return None in others and issuer not in [provider.issuer for provider in providers]
+
+
+def _claims_in(token: str) -> dict[str, Any] | None:
+    """The claims of what looks like a JWT; read generously, or bad tokens of others would be exchanged."""
+    parts = token.split(".")
+    if len(parts) < 2:
+        return None
+    try:
+        claims = json.loads(urlsafe_b64decode(parts[1] + "=="))
+    except (ValueError, RecursionError):
+        return None
+    return claims if isinstance(claims, dict) else None
 
 
 def _verified(
-    bearer: str, provider: Provider, token_body: Mapping[str, Any], issuer: Issuer, verify: Any
+    bearer: str, providers: list[Provider], token_body: Mapping[str, Any], issuer: Issuer, verify: Any
 ) -> AccessToken:
-    """Exchange `bearer` for a real token and verify that as `provider` says; show what the test wants."""
-    _require_pytest()
+    """Exchange `bearer` for a real token and verify that as a provider says; show what the test wants."""
     clock = Clock(_moment_within(token_body))
-    token = _minted(provider, token_body, clock, issuer)
-    keyed = dataclasses.replace(provider, keys=issuer.jwks(), http_options={}, pinned_thumbprints=None)
-    verify(ResourceServer(keyed, clock=clock), token)
-    return AccessToken(bearer, provider, json.dumps(token_body).encode(), clock())
+    refusals: list[InvalidToken] = []
+    for provider in sorted(providers, key=lambda provider: provider.issuer != token_body.get("iss")):
+        token = _minted(provider, token_body, clock, issuer)
+        try:
+            minted = verify(ResourceServer(_keyed(provider, issuer), clock=clock), token)
+        except InvalidToken as refusal:
+            refusals.append(refusal)
+        else:
+            return _StandIn(bearer, provider, token_body, minted)
+    raise refusals[0]
+
+
+def _keyed(provider: Provider, issuer: Issuer) -> Provider:
+    """The application's settings, with the keys of the signer."""
+    with _quiet, warnings.catch_warnings():  # its filters are those of all threads
+        # Of what these settings leave unchecked, the application was warned when it made them.
+        warnings.simplefilter("ignore", SecurityWarning)
+        return dataclasses.replace(provider, keys=issuer.jwks(), http_options={}, pinned_thumbprints=None)
 
 
 def _minted(provider: Provider, token_body: Mapping[str, Any], clock: Clock, issuer: Issuer) -> str:
@@ -110,13 +170,12 @@ def _minted(provider: Provider, token_body: Mapping[str, Any], clock: Clock, iss
     now = int(clock())
     audience = provider.audiences[0] if provider.audiences else "https://api.test"
     claims = {
+        **dict.fromkeys(("jti", "client_id", "sub", *provider.profile.required_claims), "stand-in"),
         "iss": provider.issuer or issuer.url,
         "exp": now + 3_600,
         "iat": now,
-        "jti": "stand-in",
-        "client_id": "stand-in",
-        "sub": "stand-in",
         provider.audience_claim: audience,
+        **{claim: accepted[0] for claim, accepted in provider.required_values.items()},
         **token_body,
     }
     algorithm = next(algorithm for algorithm in ALGORITHMS if algorithm in provider.algorithms)
@@ -136,11 +195,16 @@ def _moment_within(token_body: Mapping[str, Any]) -> float:
     return moment
 
 
-def _tell_mismatch(error: AuthError, server: ResourceServer, jwks_uri: str) -> None:
-    """Say what is wrong where a made-up string came to a server that gets its keys at another URL."""
-    others = [provider.keys for provider in server.providers if isinstance(provider.keys, str)]
-    if error.reason in _MISMATCH and others:
-        raise AssertionError(
-            f"auth_mock stands in for {jwks_uri}, but the application takes its keys from "
-            f"{', '.join(others)}: have the fixture jwks_uri return that."
-        ) from error
+@contextmanager
+def _mismatch_told(server: ResourceServer, jwks_uri: str) -> Generator[None, None, None]:
+    """Say what is wrong where a made-up string comes to a server that gets its keys at other URLs alone."""
+    try:
+        yield
+    except AuthError as error:
+        others = [provider.keys for provider in server.providers if isinstance(provider.keys, str)]
+        if error.reason in _MISMATCH and others and jwks_uri not in others:
+            raise AssertionError(
+                f"auth_mock stands in for {jwks_uri}, but the application takes its keys from "
+                f"{', '.join(others)}: have the fixture jwks_uri return that."
+            ) from error
+        raise

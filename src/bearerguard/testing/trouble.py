@@ -22,7 +22,9 @@ class Trouble:
     def __init__(
         self, end: Callable[[Trouble], None], *, seconds: float, outage: bool, status: int | None
     ) -> None:
-        self.seconds, self.outage, self.status = seconds, outage, status
+        self.seconds: float = seconds
+        self.outage: bool = outage
+        self.status: int | None = status
         self._end = end
 
     def stop(self) -> None:
