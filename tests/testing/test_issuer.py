@@ -159,10 +159,20 @@ def test_bad_tokens_take_the_arguments_of_good_ones(issuer: Issuer) -> None:
         issuer.forged,
         issuer.unsigned,
     ):
-        token = mint(sub="ada", scope=["a"], tenant=7, header={"x": 1})
-        claims = claims_in(token)
-        assert (claims["sub"], claims["scope"], claims["tenant"]) == ("ada", "a", 7)
-        assert jwt.get_unverified_header(token)["x"] == 1
+        for token in (
+            mint(sub="ada", scope=["a"], tenant=7, header={"x": 1}),
+            mint("ada", ["a"], tenant=7, header={"x": 1}),
+        ):
+            claims = claims_in(token)
+            assert (claims["sub"], claims["scope"], claims["tenant"]) == ("ada", "a", 7)
+            assert jwt.get_unverified_header(token)["x"] == 1
+
+
+def test_a_token_with_another_header_takes_its_subject_and_its_scopes_by_position(issuer: Issuer) -> None:
+    token = issuer.with_header("ada", ["a"], sub="a member of the header", kid=None)
+    assert (claims_in(token)["sub"], claims_in(token)["scope"]) == ("ada", "a")
+    header = jwt.get_unverified_header(token)
+    assert (header["sub"], "kid" in header) == ("a member of the header", False)
 
 
 @pytest.mark.parametrize("algorithm", [name for name in ASYMMETRIC if name != "Ed25519"])

@@ -149,6 +149,20 @@ def test_after_a_rotation_without_overlap_old_tokens_are_refused_once_the_keys_a
     assert reason_of(refused) == "unknown_key"
 
 
+def test_a_second_server_of_the_same_settings_shares_withdrawn_keys_until_the_next_fetch(
+    issuer: Issuer,
+) -> None:
+    first, old = issuer.resource_server(), issuer.token("ada")
+    first.verify(old)
+    issuer.rotate(overlap=False)
+    second = issuer.resource_server()
+    assert second.verify(old).subject == "ada"
+    second.verify(issuer.token())
+    for server in (first, second):
+        with pytest.raises(InvalidToken):
+            server.verify(old)
+
+
 def test_a_key_that_was_published_ahead_needs_no_fetch_when_it_is_used(issuer: Issuer) -> None:
     issuer.publish_next()
     server = issuer.resource_server()
