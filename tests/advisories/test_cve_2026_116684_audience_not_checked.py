@@ -40,7 +40,7 @@ def test_a_middleware_without_audience_cannot_be_built() -> None:
 
 
 def test_the_opt_out_is_long_and_excludes_an_audience() -> None:
-    server = minting.server(audience=None, dangerously_accept_any_audience=True)
+    server = minting.unchecked_server(audience=None, dangerously_accept_any_audience=True)
     assert verdict(server, minting.token(aud="https://other.test")) == ACCEPTED
     with pytest.raises(ConfigurationError, match="choose one"):
         minting.server(dangerously_accept_any_audience=True)

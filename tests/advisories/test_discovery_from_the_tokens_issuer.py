@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pytest
 
-from bearerguard import Provider, ResourceServer
 from tests.advisories.verdict import verdict
 from tests.hostile import minting
 
@@ -26,13 +25,8 @@ def test_an_issuer_that_is_not_configured_is_refused_and_never_asked(issuer: str
 
 
 def test_where_any_issuer_is_accepted_the_keys_are_still_those_of_the_configured_address() -> None:
-    provider = Provider(
-        None,
-        audience=minting.AUDIENCE,
-        keys=minting.issuer.jwks_uri,
-        http_options={"transport": minting.issuer.transport},
-        dangerously_accept_any_issuer=True,
+    server = minting.unchecked_server(
+        issuer=None, keys=minting.issuer.jwks_uri, name="any", dangerously_accept_any_issuer=True
     )
-    server = ResourceServer(provider, clock=minting.issuer.clock)
     assert verdict(server, minting.attacker.token()) == "unknown_key"
     assert minting.attacker.requests == ()

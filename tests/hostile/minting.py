@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from bearerguard import ResourceServer
+from bearerguard import ResourceServer, SecurityWarning
 from bearerguard.testing import Clock, Issuer, SigningKey
 
 NOW = 1_700_000_000
@@ -42,6 +43,13 @@ ABSENT = object()
 def server(**overrides: Any) -> ResourceServer:
     """A resource server that trusts the issuer, whose keys it was given."""
     return ResourceServer(issuer.provider(**{"keys": issuer.jwks(), **overrides}), clock=issuer.clock)
+
+
+def unchecked_server(**overrides: Any) -> ResourceServer:
+    """A resource server that was told to do without a check, and warns of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        return server(**overrides)
 
 
 def fetching_server(**overrides: Any) -> ResourceServer:

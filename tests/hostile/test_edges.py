@@ -33,6 +33,19 @@ def test_a_text_of_full_length_is_not_too_long_whatever_is_in_it() -> None:
     assert reason("\xe9" * (LIMIT + 1)) == "too_large"
 
 
+def test_a_sound_token_of_full_length_is_accepted_and_one_that_is_longer_is_not() -> None:
+    tokens = (minting.token(header={"x": "a" * more}, y="a" * 11_000) for more in range(900, 1300))
+    by_length = {len(token): token for token in tokens}
+    assert minting.server().verify(by_length[LIMIT]).subject == minting.CANARY
+    assert reason(by_length[min(length for length in by_length if length > LIMIT)]) == "too_large"
+
+
+def test_an_audience_that_is_not_to_be_checked_is_not_checked() -> None:
+    server = minting.unchecked_server(audience=None, dangerously_accept_any_audience=True)
+    for audience in ("https://other.test", [], 1, minting.ABSENT):
+        assert server.verify(minting.token(aud=audience)).subject == minting.CANARY
+
+
 def test_the_earliest_and_the_latest_date_are_dates() -> None:
     assert reason(minting.token(exp=-(2**53))) == "expired"
     assert reason(minting.token(exp=-(2**53) - 1)) == "invalid_claim"

@@ -159,6 +159,7 @@ def test_of_two_providers_of_one_issuer_one_that_is_down_does_not_stop_the_other
             assert isinstance(refusal(server, down.token()), ProviderUnavailable)
 
 
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
 def test_a_provider_that_takes_any_issuer_does_not_speak_for_one_that_is_named() -> None:
     anybody = given(B, issuer=None, name="anybody", dangerously_accept_any_issuer=True, audience=A.audience)
     for server in orders(given(A), anybody):
