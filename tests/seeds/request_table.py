@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,11 @@ def claimed(change: Callable[[dict[str, Any]], Any]) -> Callable[[Issuer], Field
     return mint
 
 
+def nested(depth: int) -> list[Any]:
+    """Lists, one in the other."""
+    return [] if depth == 1 else [nested(depth - 1)]
+
+
 def expiring(seconds: float) -> Callable[[Issuer], Fields]:
     return lambda issuer: bearer(issuer.token(expires_in=seconds))
 
@@ -73,6 +79,7 @@ REQUESTS: dict[str, Callable[[Issuer], Fields]] = {
     "two spaces after `Bearer`": written("Bearer  {token}"),
     "`Bearer` alone": written("Bearer"),
     "`Bearer` and a space": written("Bearer "),
+    "a space after the token": written("Bearer {token} "),
     "two tokens in one header": written("Bearer {token} {token}"),
     "two Authorization headers": lambda issuer: bearer(issuer.token()) * 2,
     "no token, and a `Host` that puts a public path before the real one": lambda issuer: [
@@ -88,6 +95,10 @@ REQUESTS: dict[str, Callable[[Issuer], Fields]] = {
     "a payload that is no JSON": claimed(lambda claims: b"{"),
     "a claim named twice": claimed(lambda claims: json.dumps(claims)[:-1].encode() + b', "sub": "user-2"}'),
     "more than 16 KiB": sound(filler="x" * 16_384),
+    "`NaN` in the payload": claimed(lambda claims: {**claims, "filler": math.nan}),
+    "half of a surrogate pair in the payload": claimed(lambda claims: {**claims, "filler": "\ud800"}),
+    "a payload nested 65 deep": claimed(lambda claims: {**claims, "filler": nested(64)}),
+    "a payload nested 64 deep": claimed(lambda claims: {**claims, "filler": nested(63)}),
     # -- its signature
     "a signature by a foreign key": lambda issuer: bearer(issuer.forged()),
     "`alg: none`": lambda issuer: bearer(issuer.unsigned()),
@@ -112,19 +123,30 @@ REQUESTS: dict[str, Callable[[Issuer], Fields]] = {
     "`b64: false`": header(b64=False),
     "no `alg`": header(alg=None),
     "a `kid` that is no string": header(kid=7),
+    "a `kid` of more than 512 characters": header(kid="k" * 513),
+    "a `typ` that is no string": header(typ=7),
+    "a `cty` that is no string": header(cty=7),
+    "another `cty` (`text/plain`)": header(cty="text/plain"),
+    "`zip` in the header": header(zip="DEF"),
+    "`enc` in the header": header(enc="A256GCM"),
     # -- when it is valid
     "expired an hour ago": expiring(-3_600),
     "expired five seconds ago": expiring(-5),
     "no `exp`": sound(exp=None),
     "`exp` as a string of digits": sound(exp=str(_FOREVER)),
     "`exp` with a fraction": sound(exp=_FOREVER + 0.5),
+    "`exp` above 2^53": sound(exp=2**53 + 1),
+    "`exp: null`": claimed(lambda claims: {**claims, "exp": None}),
     "`exp: true`": sound(exp=True),
     "`exp` as a list": sound(exp=[_FOREVER]),
     "`nbf` in an hour": lambda issuer: bearer(issuer.not_yet_valid()),
     "`nbf` as a string of digits": sound(nbf="1"),
+    "`nbf: null`": claimed(lambda claims: {**claims, "nbf": None}),
     "`iat` in an hour": lambda issuer: bearer(issuer.token(iat=int(issuer.clock()) + 3_600)),
     "`iat` as a string of digits": sound(iat="1"),
     "`iat` as a list": sound(iat=[1]),
+    "`iat: null`": claimed(lambda claims: {**claims, "iat": None}),
+    "`nbf` in five seconds": lambda issuer: bearer(issuer.token(nbf=int(issuer.clock()) + 5)),
     # -- whom it is for and from
     "another audience": lambda issuer: bearer(issuer.for_another_audience()),
     "no `aud`": sound(aud=None),
@@ -137,7 +159,9 @@ REQUESTS: dict[str, Callable[[Issuer], Fields]] = {
     "`iss` as a list": lambda issuer: bearer(issuer.token(iss=[issuer.url])),
     # -- its other claims
     "`sub` that is no string": sound(sub=7),
+    "`sub: null`": claimed(lambda claims: {**claims, "sub": None}),
     "`jti` that is no string": sound(jti=7),
     "`at_hash`": sound(at_hash="x"),
     "`cnf`, a token bound to a key": sound(cnf={"jkt": "x"}),
+    "`cnf: null`": claimed(lambda claims: {**claims, "cnf": None}),
 }
