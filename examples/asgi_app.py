@@ -52,8 +52,13 @@ async def place_order(scope: Scope, receive: Receive, send: Send) -> None:
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
+    content = json.loads(body)
+    article = content.get("article") if isinstance(content, dict) else None
+    if not isinstance(article, str):
+        await respond(send, 422, "Say which article.")
+        return
     number = max(orders, default=0) + 1
-    orders[number] = {"article": str(json.loads(body)["article"]), "by": str(token.subject)}
+    orders[number] = {"article": article, "by": str(token.subject)}
     await respond(send, 201, number)
 
 

@@ -57,7 +57,8 @@ class Orders(MethodView):
     @guard.requires(scope("orders:write"))
     def post(self) -> tuple[Response, int]:
         """Order something; it is oneself who does."""
-        article = request.get_json().get("article")
+        content = request.get_json()
+        article = content.get("article") if isinstance(content, dict) else None
         if not isinstance(article, str):
             abort(422, "Say which article.")
         number = max(orders, default=0) + 1

@@ -9,8 +9,9 @@ from bearerguard.testing import Issuer
 AUDIENCE = "https://orders.example"
 
 issuer = Issuer(audience=AUDIENCE)
-for host in ("127.0.0.1", "localhost"):
-    issuer.register_client("docs", f"http://{host}:8000/docs/oauth2-redirect")
+issuer.register_client(
+    "docs", *(f"http://{host}:8000/docs/oauth2-redirect" for host in ("127.0.0.1", "localhost"))
+)
 
 with issuer.serve(port=9000):
     print("This issuer runs until it is interrupted. In another terminal:\n")

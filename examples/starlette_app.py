@@ -57,7 +57,8 @@ class Orders(HTTPEndpoint):
     @guard.requires(scope("orders:write"))
     async def post(self, request: Request) -> JSONResponse:
         """Order something; it is oneself who does."""
-        article = (await request.json()).get("article")
+        content = await request.json()
+        article = content.get("article") if isinstance(content, dict) else None
         if not isinstance(article, str):
             raise HTTPException(422, "Say which article.")
         number = max(orders, default=0) + 1

@@ -51,8 +51,12 @@ def place_order(environ: Environ, start_response: StartResponse) -> Iterable[byt
     """Order something; it is oneself who does."""
     token: AccessToken = environ["bearerguard.token"]
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    content = json.loads(body)
+    article = content.get("article") if isinstance(content, dict) else None
+    if not isinstance(article, str):
+        return respond(start_response, 422, "Say which article.")
     number = max(orders, default=0) + 1
-    orders[number] = {"article": str(json.loads(body)["article"]), "by": str(token.subject)}
+    orders[number] = {"article": article, "by": str(token.subject)}
     return respond(start_response, 201, number)
 
 

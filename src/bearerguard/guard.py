@@ -50,6 +50,10 @@ class BaseGuard:
             raise ConfigurationError(f"Guard({server!r:.80}): give a ResourceServer.")
         if resource is not None:
             _check_resource(resource)
+        if realm is not None and not (isinstance(realm, str) and realm.isascii() and realm.isprintable()):
+            raise ConfigurationError(f"realm is {realm!r:.80}: a header carries printable ASCII alone.")
+        if not callable(body):
+            raise ConfigurationError(f"body is {body!r:.80}: give json_body, problem_details or a function.")
         self.server = server
         self.resource = resource
         self.realm = realm
@@ -129,7 +133,9 @@ class BaseGuard:
 
     def metadata(self) -> dict[str, Any]:
         """Return the resource's metadata (RFC 9728, section 2)."""
-        issuers = dict.fromkeys(provider.issuer for provider in self.server.providers if provider.issuer)
+        # An issuer that is no URL is none that a client could discover (RFC 9728, section 2).
+        named = (provider.issuer for provider in self.server.providers if provider.issuer)
+        issuers = dict.fromkeys(issuer for issuer in named if why_insecure(issuer) is None)
         scopes = sorted({name for rule in self._rules for name in rule.scopes()})
         document: dict[str, Any] = {
             "resource": self.resource,
@@ -194,6 +200,8 @@ def _check_resource(resource: str) -> None:
     problem = why_insecure(resource) if isinstance(resource, str) else "it is no URL"
     if problem is None and "#" in resource:
         problem = "it has a fragment"
+    if problem is None and not (resource.isascii() and resource.isprintable() and '"' not in resource):
+        problem = "it has characters that a URL writes with % (or xn-- in a host)"
     if problem is not None:
         raise ConfigurationError(
             f"resource is {resource!r:.200}, but {problem}: write the URL of the API as clients know it, "

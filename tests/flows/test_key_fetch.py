@@ -233,6 +233,7 @@ METADATA_FAULTS = [
     ([metadata(jwks_uri=[JWKS])], "no_jwks_uri"),
     ([metadata(jwks_uri="http://login.example/jwks")], "insecure_jwks_uri"),
     ([metadata(jwks_uri="file:///etc/keys")], "insecure_jwks_uri"),
+    ([metadata(jwks_uri="http://127.0.0.1:1/jwks")], "insecure_jwks_uri"),
     ([metadata(jwks_uri="jwks")], "insecure_jwks_uri"),
     ([metadata(jwks_uri="https://a:b@login.example/")], "insecure_jwks_uri"),
 ]

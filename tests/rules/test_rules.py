@@ -89,6 +89,10 @@ def challenge(rule: Rule, **claims: Any) -> AuthError:
         (fresh(max_age=300), {"auth_time": NOW - 310}, True),  # the provider's leeway
         (fresh(max_age=300), {"auth_time": NOW - 311}, False),
         (fresh(max_age=300), {}, False),
+        (fresh(max_age=300), {"auth_time": NOW + 10}, True),
+        (fresh(max_age=300), {"auth_time": NOW + 11}, False),
+        (fresh(max_age=300), {"auth_time": (NOW - 86400) * 1000}, False),
+        (fresh(max_age=300), {"auth_time": 10**400}, False),
         (fresh(max_age=300), {"auth_time": str(NOW)}, False),
         (fresh(max_age=300), {"auth_time": True}, False),
         (fresh(acr="mfa"), {"acr": "mfa"}, True),
@@ -143,6 +147,7 @@ def test_rules_that_read_the_same_are_equal_and_hash_alike() -> None:
     assert hash(build()) == hash(build())
     assert scope("a") != scope("b")
     assert scope("a") != any_scope("a")
+    assert len({claim("level", 1), claim("level", True), claim("level", 1.0)}) == 3
     assert (scope("a") & scope("b")) & scope("c") == scope("a") & (scope("b") & scope("c"))
     assert ~~scope("a") == scope("a")
 
@@ -199,8 +204,15 @@ def test_and_or_and_not_of_python_are_no_rules() -> None:
         "claim([], 1)",
         "claim('a', None)",
         "claim('a', ['x'])",
+        "claim('a', ('x', 'y'))",
         "fresh()",
         "fresh(max_age=-1)",
+        "fresh(max_age=float('inf'))",
+        "fresh(max_age='300')",
+        "fresh(max_age=True)",
+        "fresh(acr=[1])",
+        "fresh(acr=[''])",
+        "fresh(acr='a b')",
         "fresh(max_age=float('nan'))",
     ],
 )
@@ -288,6 +300,19 @@ def test_a_login_that_is_too_old_asks_for_a_new_one() -> None:
 
 def test_of_two_logins_that_are_asked_for_the_stricter_is_told() -> None:
     error = challenge(fresh(max_age=300) & fresh(max_age=60, acr="mfa"))
+    assert isinstance(error, InsufficientUserAuthentication)
+    assert (error.max_age, error.acr_values) == (60, ("mfa",))
+
+
+def test_of_contexts_that_are_asked_for_twice_those_that_all_accept_are_told() -> None:
+    error = challenge(fresh(acr=["y", "x"]) & fresh(acr=["x", "z"]))
+    assert isinstance(error, InsufficientUserAuthentication)
+    assert error.acr_values == ("x",)
+
+
+def test_a_new_login_is_not_to_lose_what_the_old_one_had() -> None:
+    rule = fresh(acr="mfa") & fresh(max_age=60)
+    error = challenge(rule, acr="mfa", auth_time=NOW - 999)
     assert isinstance(error, InsufficientUserAuthentication)
     assert (error.max_age, error.acr_values) == (60, ("mfa",))
 

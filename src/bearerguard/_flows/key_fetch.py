@@ -147,6 +147,9 @@ def _jwks_uri(origin: Origin, metadata: dict[str, Any]) -> str:
     if not isinstance(address, str):
         raise FetchFailed("no_jwks_uri", "the metadata names no jwks_uri")
     insecure = why_insecure(address, allow_http=origin.allow_http)
+    if insecure is None and not address.startswith("https:") and (origin.issuer or "").startswith("https:"):
+        # Loopback is fine for an issuer that is there itself, not for what a document from elsewhere names.
+        insecure = None if origin.allow_http else "it is not https"
     if insecure is not None:
         raise FetchFailed("insecure_jwks_uri", f"the metadata's jwks_uri is {address!r:.200}, but {insecure}")
     return address

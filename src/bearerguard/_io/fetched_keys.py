@@ -223,8 +223,8 @@ class FetchedKeys:
             outcome = failure
         except Exception as unexpected:
             # A defect must not leave a ticket pending for ever, nor take the keys in hand away.
-            _logger.exception("refreshing the keys of %s failed unexpectedly", self.origin)
-            outcome = FetchFailed("unexpected", type(unexpected).__name__)
+            _logger.debug("refreshing the keys of %s failed unexpectedly", self.origin, exc_info=True)
+            outcome = FetchFailed("unexpected", repr(unexpected)[:300])
         self._settle(refresh, outcome)
 
     def _give_up(self, refresh: Refresh) -> None:

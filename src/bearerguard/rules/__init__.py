@@ -98,17 +98,25 @@ def claim(path: str | Sequence[str], expected: Any | Callable[[Any], object]) ->
         raise ConfigurationError(f"claim({path!r}, None) could never be: give a value or a function.")
     try:
         hash(expected)
+        if isinstance(expected, tuple | frozenset):
+            raise TypeError  # nothing in JSON is equal to one
     except TypeError:
         raise ConfigurationError(
             f"claim({path!r}, {expected!r}) cannot be compared: give a function."
         ) from None
-    return Claim(path if isinstance(path, str) else keys, expected)
+    return Claim(path if isinstance(path, str) else keys, expected, type(expected))
 
 
 def fresh(*, max_age: float | None = None, acr: str | Iterable[str] = ()) -> Rule:
     """A login at most `max_age` seconds ago (`auth_time`), with one of these `acr` (RFC 9470)."""
     accepted = (acr,) if isinstance(acr, str) else tuple(acr)
-    if (max_age is None and not accepted) or (max_age is not None and not max_age >= 0):
+    number = isinstance(max_age, int | float) and not isinstance(max_age, bool)
+    if max_age is not None and not (number and 0 <= max_age < float("inf")):
+        raise ConfigurationError(f"fresh(max_age={max_age!r}): give seconds, from 0 up.")
+    for name in accepted:
+        if not isinstance(name, str) or not name or any(not "!" <= c <= "~" for c in name):
+            raise ConfigurationError(f"fresh(acr={name!r}): give names without spaces (RFC 9470, section 3).")
+    if max_age is None and not accepted:
         raise ConfigurationError("fresh() asks for nothing: give max_age in seconds, acr, or both.")
     return Fresh(max_age, accepted)
 

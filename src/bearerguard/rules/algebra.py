@@ -253,5 +253,8 @@ def _strictest(logins: list[Login]) -> Login | None:
     if not logins:
         return None
     ages = [login.max_age for login in logins if login.max_age is not None]
-    acrs = [login.acr for login in logins if login.acr]
-    return Login(min(ages, default=None), acrs[0] if acrs else ())
+    asked = [login.acr for login in logins if login.acr]
+    first = asked[0] if asked else ()
+    # What all of them accept; where that is nothing, no login helps, and any answer is as good.
+    common = tuple(acr for acr in first if all(acr in others for others in asked))
+    return Login(min(ages, default=None), common or first)

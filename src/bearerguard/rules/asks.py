@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bearerguard._core.claim_path import look_up
+from bearerguard._core.limits import MAX_NUMERIC_DATE
 from bearerguard.rules.algebra import Alternative, Login, Remedy, Rule
 from bearerguard.token import AccessToken
 
@@ -122,6 +123,8 @@ class Claim(Rule, frozen=True):
 
     path: str | tuple[str, ...]
     expected: Any
+    kind: type
+    """Of what is expected: `1`, `1.0` and `True` are equal to Python, and not here."""
 
     def allows(self, token: AccessToken) -> bool:
         """Whether the claim is there and is as expected; `1`, `1.0` and `true` are three values."""
@@ -131,7 +134,7 @@ class Claim(Rule, frozen=True):
         if callable(self.expected):
             return bool(self.expected(actual))
         candidates = [actual, *actual] if isinstance(actual, list) else [actual]
-        return any(type(one) is type(self.expected) and one == self.expected for one in candidates)
+        return any(type(one) is self.kind and one == self.expected for one in candidates)
 
     def say(self, token: AccessToken) -> str:
         actual = look_up(token.claims, self.path)
@@ -164,7 +167,8 @@ class Fresh(Rule, frozen=True):
         return f"the user logged in {login}, with acr {token.claims.get('acr')!r:.100}"
 
     def remedy(self, token: AccessToken) -> Remedy:
-        return Remedy() if self.allows(token) else Remedy(login=Login(self.max_age, self.acr))
+        # The whole of it, even where it is fulfilled: a new login must not lose what this one had.
+        return Remedy(login=Login(self.max_age, self.acr))
 
     def __repr__(self) -> str:
         given = [] if self.max_age is None else [f"max_age={self.max_age!r}"]
@@ -186,9 +190,11 @@ _FUNCTIONS: Mapping[type[Rule], str] = {
 def _age_of_login(token: AccessToken) -> float | None:
     """Seconds since the user logged in (`auth_time`, OpenID Connect Core, section 2)."""
     at = token.claims.get("auth_time")
-    if isinstance(at, bool) or not isinstance(at, int | float):
+    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at <= MAX_NUMERIC_DATE:
         return None
-    return token.verified_at - at
+    age = token.verified_at - at
+    # A login in the future is none that anybody knows the time of (milliseconds, for instance).
+    return None if age < -token.provider.leeway else age
 
 
 def _has(what: str, names: frozenset[str]) -> str:
