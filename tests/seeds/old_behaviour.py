@@ -1,7 +1,8 @@
 """Runs where the two libraries are installed as published: how they behave apart from requests, as JSON.
 
-A program of its own: `issuer`, `audience`, `keys`, a sound `token`, a `forged` one, and `setups` (a provider
-and a token by name) come by standard input.
+A program of its own: `issuer`, `audience`, `keys`, a `jwk` and a `pem` of them, a sound `token`, a `forged`
+one, a `secret` with a token signed by it (`symmetric`), and `setups` (a provider and a token by name) come
+by standard input.
 """
 
 from __future__ import annotations
@@ -90,6 +91,50 @@ def fetches_of_middleware() -> dict[str, Any]:
     }
 
 
+def forms_of_keys() -> dict[str, Any]:
+    """What comes of a sound request with keys in forms that JSON does not have."""
+    jwk, pem = given["jwk"], given["pem"]
+    forms: dict[str, Any] = {
+        "a mapping of kid to JWK": {jwk["kid"]: jwk},
+        "a set of PEM": {pem},
+        "a generator": (key for key in [jwk]),
+        "PEM bytes": pem.encode(),
+    }
+    return {
+        name: short(outcome(lambda keys=keys: status({"login": {**PROVIDER, "keys": keys}}, given["token"])))  # type: ignore[misc]
+        for name, keys in forms.items()
+    }
+
+
+def programs() -> dict[str, Any]:
+    """What comes of middleware that is built in odd ways."""
+    fetched: list[Any] = []
+    addressed = {"login": {**PROVIDER, "keys": ADDRESS}}
+
+    def get_keys(keys: Any) -> Any:
+        fetched.append(keys)
+        return given["keys"]
+
+    def fetches(minutes: Any) -> int:
+        """How often keys are fetched for three requests."""
+        fetched.clear()
+        app = AuthenticateMiddleware(None, addressed, None, get_keys, minutes)
+        for _ in range(3):
+            app.claims(given["token"])
+        return len(fetched)
+
+    return {
+        "no providers": short(outcome(lambda: status({}, given["token"]))),
+        "a name that is no string": AuthenticateMiddleware(None, {1: PROVIDER}).claims(given["token"])[0],
+        "a secret by get_keys": short(
+            outcome(lambda: status(addressed, given["symmetric"], get_keys=lambda keys: given["secret"]))
+        ),
+        "fetches with no minutes": fetches(0),
+        "fetches with negative minutes": fetches(-1),
+        "fetches with minutes of an unknown provider": fetches({"login": 60, "logon": 1}),
+    }
+
+
 def lifespan() -> Any:
     """What comes of the start of an application."""
     app = Starlette(middleware=[Middleware(AuthenticateMiddleware, providers={"login": PROVIDER})])
@@ -152,6 +197,8 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     behaviour = {
         "setups": setups(),
+        "forms of keys": forms_of_keys(),
+        "programs": programs(),
         "fetches": fetches_of_middleware(),
         "lifespan": lifespan(),
         "flask": in_flask(),

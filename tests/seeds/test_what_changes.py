@@ -16,6 +16,7 @@ import flask
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -29,6 +30,7 @@ from bearerguard.starlette import AuthenticateMiddleware
 from bearerguard.testing import Clock, Issuer, SigningKey, signing_key
 from bearerguard.testing.signing_keys import compact
 from tests.seeds.seed_sources import interpreter
+from tests.testing.waiting import until
 
 OLD_BEHAVIOUR = Path(__file__).with_name("old_behaviour.py")
 Setup = tuple[dict[str, Any], str]
@@ -54,6 +56,13 @@ def symmetric(issuer: Issuer, **options: Any) -> Setup:
     claims = {"iss": issuer.url, "aud": issuer.audience, "exp": int(issuer.clock()) + 3_600}
     token = compact({"alg": "HS256", "typ": "JWT"}, claims, key, "HS256")
     return provider_of(issuer, keys={"keys": [key.secret_jwk()]}, **options), token
+
+
+def pem_of(key: SigningKey) -> str:
+    encoded: bytes = key.private.public_key().public_bytes(  # type: ignore[union-attr]
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
+    return encoded.decode()
 
 
 SETUPS: dict[str, tuple[Callable[[Issuer], Setup], object, object]] = {
@@ -135,8 +144,13 @@ def setups(issuer: Issuer) -> dict[str, Setup]:
 def old(issuer: Issuer, setups: dict[str, Setup]) -> dict[str, Any]:
     """How the two libraries behave."""
     python = interpreter()
+    secret, by_secret = symmetric(issuer)
     given = {
         **provider_of(issuer),
+        "jwk": issuer.signing_key.public_jwk(),
+        "pem": pem_of(issuer.signing_key),
+        "secret": secret["keys"],
+        "symmetric": by_secret,
         "token": issuer.token("ada"),
         "forged": issuer.forged(),
         "setups": {
@@ -189,6 +203,84 @@ def test_a_provider_that_is_set_up_like_this(
         status = client_of(issuer, providers={"login": provider}).get("/", headers=bearer(token)).status_code
     assert [warning.category for warning in found] == ([SecurityWarning] if now is SecurityWarning else [])
     assert status == (200 if now is SecurityWarning else now)
+
+
+def test_keys_in_forms_that_json_does_not_have_are_taken_as_before(
+    issuer: Issuer, old: dict[str, Any]
+) -> None:
+    jwk, pem = issuer.signing_key.public_jwk(), pem_of(issuer.signing_key)
+    forms: dict[str, Any] = {
+        "a mapping of kid to JWK": {jwk["kid"]: jwk},
+        "a set of PEM": {pem},
+        "a generator": (key for key in [jwk]),
+        "PEM bytes": pem.encode(),
+    }
+    assert old["forms of keys"] == dict.fromkeys(forms, 200)
+    for keys in forms.values():
+        client = client_of(issuer, providers={"login": provider_of(issuer, keys=keys)})
+        for _ in range(2):
+            assert client.get("/", headers=bearer(issuer.token())).status_code == 200
+
+
+def test_a_providers_name_need_not_be_a_string_as_before(issuer: Issuer, old: dict[str, Any]) -> None:
+    assert old["programs"]["a name that is no string"] == 1
+    named: list[Any] = []
+
+    async def endpoint(request: Request) -> Response:
+        named.append(request.scope["oauth2-provider"])
+        return Response()
+
+    providers: dict[Any, Any] = {1: provider_of(issuer)}
+    middleware = Middleware(AuthenticateMiddleware, providers=providers, clock=issuer.clock)
+    client = TestClient(Starlette(routes=[Route("/", endpoint)], middleware=[middleware]))
+    assert client.get("/", headers=bearer(issuer.token())).status_code == 200
+    assert named == [1]
+
+
+def test_no_providers_are_refused(issuer: Issuer, old: dict[str, Any]) -> None:
+    assert old["programs"]["no providers"] == 401
+    with pytest.raises(ConfigurationError, match="needs providers"):
+        client_of(issuer, providers={}).get("/")
+
+
+def test_a_secret_by_get_keys_is_refused(issuer: Issuer, old: dict[str, Any]) -> None:
+    assert old["programs"]["a secret by get_keys"] == 200
+    provider, token = symmetric(issuer, algorithms=["HS256"])
+    with pytest.raises(ConfigurationError, match=r"login.*never fetched"):
+        client_of(issuer, providers={"login": provider}, get_keys=lambda keys: keys).get("/")
+    # Without naming the algorithm it can be built, and no token of the secret is accepted.
+    del provider["algorithms"]
+    client = client_of(issuer, providers={"login": provider}, get_keys=lambda keys: keys)
+    assert client.get("/", headers=bearer(token)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("minutes", "before", "fetches"),
+    [
+        (-1, "fetches with negative minutes", 3),
+        ({"login": 60, "logon": 1}, "fetches with minutes of an unknown provider", 1),
+    ],
+)
+def test_minutes_that_mean_nothing_are_refused(
+    issuer: Issuer, old: dict[str, Any], minutes: Any, before: str, fetches: int
+) -> None:
+    assert old["programs"][before] == fetches
+    with pytest.raises(ConfigurationError, match="key_refresh_minutes"):
+        client_of(issuer, key_refresh_minutes=minutes).get("/")
+
+
+def test_with_no_minutes_keys_are_fetched_for_each_second_and_no_longer_for_each_request(
+    old: dict[str, Any],
+) -> None:
+    assert old["programs"]["fetches with no minutes"] == 3
+    issuer = Issuer(clock=Clock(1_800_000_000))
+    client = client_of(issuer, providers={"login": fetching(issuer)}, key_refresh_minutes=0)
+    for _ in range(3):
+        assert client.get("/", headers=bearer(issuer.token())).status_code == 200
+    assert issuer.count("/jwks") == 1
+    issuer.clock.advance(2)
+    assert client.get("/", headers=bearer(issuer.token())).status_code == 200
+    until(lambda: issuer.count("/jwks") == 2)
 
 
 def test_a_configuration_error_is_a_value_error() -> None:
