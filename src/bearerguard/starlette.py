@@ -63,10 +63,10 @@ class AuthenticateMiddleware:
     def __init__(
         self,
         app: App,
-        providers: Mapping[str, Mapping[str, Any] | Provider] | None = None,
+        providers: Mapping[Any, Mapping[str, Any] | Provider] | None = None,
         public_paths: Iterable[str] | None = None,
         get_keys: Callable[[Any], Any] | None = None,
-        key_refresh_minutes: float | Mapping[str, float] | None = None,
+        key_refresh_minutes: float | Mapping[Any, float] | None = None,
         *,
         clock: Callable[[], float] = time.time,
         server: ResourceServer | None = None,
