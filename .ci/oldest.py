@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 # Left to pip: they follow the library's own by an exact version.
 FOLLOWERS = {"httpcore2"}
+# Programs beside the library, which run tests too: old ones warn of themselves.
+NOT_THE_LIBRARYS = {"demo"}
 
 
-def oldest(project: dict[str, object]) -> dict[str, str]:
-    """The lower bounds of `dependencies` and of every extra, by canonical name."""
-    extras = project["optional-dependencies"]
-    groups = [project["dependencies"], *(extras.values() if isinstance(extras, dict) else ())]
+def oldest(project: dict[str, Any]) -> dict[str, str]:
+    """The lower bounds of `dependencies` and of the extras, by canonical name."""
+    extras = {
+        name: lines
+        for name, lines in project["optional-dependencies"].items()
+        if name not in NOT_THE_LIBRARYS
+    }
     bounds: dict[str, str] = {}
-    for line in (line for group in groups if isinstance(group, list) for line in group):
+    for line in chain(project["dependencies"], *extras.values()):
         requirement = Requirement(line)
         if requirement.name != project["name"]:
             (bound,) = requirement.specifier
