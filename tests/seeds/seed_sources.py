@@ -53,7 +53,9 @@ def unpacked(requirement: str, folder: Path) -> Path:
         except subprocess.CalledProcessError as problem:
             unavailable(requirement, problem)
     with tarfile.open(archive) as content:
-        content.extractall(folder, filter="data")
+        # As an attribute, because Python before 3.11.4, as in Debian 12, has no such argument.
+        content.extraction_filter = getattr(tarfile, "data_filter", None)
+        content.extractall(folder)  # noqa: S202
     return folder / name
 
 
