@@ -109,6 +109,7 @@ def test_the_provider_says_where_scopes_and_roles_are() -> None:
     assert token.permissions == {"orders:read"}
 
 
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
 def test_an_issuer_that_is_null_is_empty_where_any_is_accepted() -> None:
     provider = Provider(
         None, audience=ISSUER.audience, keys=ISSUER.jwks(), dangerously_accept_any_issuer=True
