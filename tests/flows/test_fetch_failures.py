@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bearerguard._core.key_material import read_keys
 from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
 from bearerguard._flows.key_fetch import Fetched, Origin, discover, fetch_keys
 from bearerguard.testing import signing_key
+from tests.flows.pipeline import JWKS as JWKS_OF_ISSUER
+from tests.flows.pipeline import NOW, TOKEN, StubSource, accepted, verifier
 
 KEY = signing_key("P-256").public_jwk()
 SECRET = signing_key("oct").secret_jwk()
@@ -67,6 +71,11 @@ FAILURES: dict[str, tuple[str, Origin, list[Any]]] = {
         [answer(b"<html>")],
     ),
     "the key set cannot be used: it holds no key": ("empty", Origin(url=JWKS), [answer({"keys": []})]),
+    "the key function returned an address; it has to return keys": (
+        "not_a_key_set",
+        Origin(function=list),
+        [JWKS],
+    ),
     "no key in the set has a pinned thumbprint": (
         "no_pinned_key",
         Origin(url=JWKS, pinned=frozenset({"x"})),
@@ -116,3 +125,46 @@ def test_a_function_is_called_and_nothing_else_is_asked() -> None:
     def function() -> None: ...
 
     assert next(fetch_keys(Origin(function=function), None)) == CallSource(function)
+
+
+def test_metadata_that_were_left_out_for_lack_of_time_are_told_so() -> None:
+    keys, _ = read_keys(KEY)
+    flow = fetch_keys(Origin(issuer=ISSUER), KeySet(Keys(keys), address=JWKS), in_haste=True)
+    assert next(flow) == HttpGet(JWKS)
+    with pytest.raises(StopIteration) as end:
+        flow.send(answer(KEY))
+    doubt = end.value.value.doubt
+    assert (doubt.kind, str(doubt)) == ("metadata_left_out", "the metadata took too long before")
+
+
+class Store:
+    """A callable that is no function."""
+
+    def __call__(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (answer, "answer"),
+        (partial(answer, {}), "answer"),
+        (Store(), "Store"),
+        (partial(Store()), "Store"),
+        (Store().__call__, "Store.__call__"),
+    ],
+)
+def test_a_function_is_called_by_its_name(function: Any, name: str) -> None:
+    assert str(Origin(function=function)) == f"the function {name}"
+
+
+def test_keys_are_of_use_from_the_very_instant_at_which_they_came() -> None:
+    """A clock that stands still is no clock that was set back."""
+    source = StubSource(*JWKS_OF_ISSUER["keys"])
+    assert source.key_set is not None
+    source.key_set = structs.replace(source.key_set, fetched_at=NOW)
+    pipeline = verifier(source)
+    for _ in range(2):
+        accepted(pipeline.attempt(TOKEN, NOW))
+    assert source.asked_ahead == []
+    accepted(pipeline.attempt(TOKEN, NOW - 1))
+    assert source.asked_ahead == [NOW - 1]
