@@ -65,6 +65,11 @@ FAILURES: dict[str, tuple[str, Origin, list[Any]]] = {
         Origin(issuer=ISSUER),
         [answer({**METADATA, "jwks_uri": "http://x/"})],
     ),
+    "the metadata's jwks_uri is 'http://127.0.0.1/', but it is not https": (
+        "insecure_jwks_uri",
+        Origin(issuer=ISSUER),
+        [answer({**METADATA, "jwks_uri": "http://127.0.0.1/"})],
+    ),
     "the key set cannot be used: it is neither JSON nor PEM": (
         "not_a_key_set",
         Origin(url=JWKS),
