@@ -134,7 +134,7 @@ def test_where_no_key_is_usable_the_first_reasons_are_told() -> None:
     [
         (None, "NoneType"),
         (5, "int"),
-        (object(), "object"),
+        pytest.param(object(), "object", id="object"),
         ("", "neither JSON nor PEM"),
         ("not JSON", "neither JSON nor PEM"),
         (b"\xff\xfe", "neither JSON nor PEM"),

@@ -145,7 +145,7 @@ def test_a_required_claim_of_rfc9068_of_another_type_is_refused(name: str, value
     assert refusal(minting.server(profile=RFC9068), minting.token(**{name: value})) == "invalid_claim"
 
 
-@pytest.mark.parametrize("typ", [ABSENT, None, "JWT", "jwt", "id+jwt"], ids=str)
+@pytest.mark.parametrize("typ", [pytest.param(ABSENT, id="absent"), None, "JWT", "jwt", "id+jwt"])
 def test_only_at_jwt_is_an_access_token_of_rfc9068(typ: Any) -> None:
     assert refusal(minting.server(profile=RFC9068), minting.token(header={"typ": typ})) == "type"
 
