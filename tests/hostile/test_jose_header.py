@@ -19,7 +19,7 @@ GOOD = {"alg": "ES256", "kid": KEY.kid, "typ": "at+jwt"}
 
 def member(name: str, value: Any, reason: str | None) -> Row:
     """A row about one member of an otherwise sound header."""
-    shown = ascii(value)
+    shown = ascii(value).replace(KEY.kid, "own").replace(KEY.kid.upper(), "OWN").replace(KEY.kid[:-1], "ow")
     shown = f"{shown[:60]} ({len(shown)})" if len(shown) > 60 else shown
     header = {"alg": "ES256", name: value}
     return token_row(f"{name} {shown}", minting.token(header=header), reason)
