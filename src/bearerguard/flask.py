@@ -24,6 +24,7 @@ from bearerguard._flask_request import RefusedRequest, admission, note, noted, r
 from bearerguard._jwks_uri import server_of
 from bearerguard.errors import AuthError, InsufficientScope, InvalidRequest, MissingCredentials
 from bearerguard.logging import on_one_line
+from bearerguard.server import log_refusal
 from bearerguard.token import AccessToken
 from bearerguard.wsgi import TOKEN
 
@@ -141,6 +142,7 @@ def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: st
     missing = [scope for scope in expected if scope not in granted]
     if missing:
         error = InsufficientScope("scope", f"The token lacks {' '.join(missing)}.", expected)
+        log_refusal(error)
         raise _refused(error, f"The {missing[0]} must be provided in the token.") from error
 
 

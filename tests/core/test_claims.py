@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bearerguard import InvalidToken
-from bearerguard._core.claims import Claims, Window, compose_checks
+from bearerguard._core.claims import Claims, Window, check_times, compose_checks
 
 NOW = 1_000_000
 SOUND: Claims = {"aud": "https://api.example", "exp": NOW + 60}
@@ -189,3 +189,9 @@ def test_a_token_that_is_bound_to_a_key_is_refused_as_bearer(value: Any) -> None
 def test_the_description_names_the_claim() -> None:
     with pytest.raises(InvalidToken, match="'tenant'"):
         check({}, required=("tenant",))
+
+
+def test_a_clock_that_is_no_number_lets_nobody_in() -> None:
+    with pytest.raises(InvalidToken) as refused:
+        check_times({"exp": 2**40}, float("nan"), 10)
+    assert refused.value.reason == "expired"

@@ -68,7 +68,7 @@ def check_times(claims: Claims, now: float, leeway: float) -> Window:
     if expires is None:
         raise InvalidToken("missing_claim", "The token has no 'exp' claim.")
     until = _numeric_date(expires, "exp") + leeway
-    if now >= until:
+    if not now < until:  # so put that a clock which is no number lets nobody in
         raise InvalidToken("expired", "The token has expired.")
     start = -MAX_NUMERIC_DATE - leeway
     not_before = claims.get("nbf")
