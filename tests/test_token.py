@@ -11,6 +11,7 @@ import pytest
 
 from bearerguard import AccessToken, InvalidToken, Provider, ResourceServer
 from bearerguard.testing import Clock, Issuer
+from bearerguard.token import own_claims
 
 NOW = 1_700_000_000
 ISSUER = Issuer(algorithm="ES256", clock=Clock(NOW))
@@ -167,6 +168,18 @@ def test_two_tokens_of_the_same_text_do_not_share_their_claims() -> None:
     tokens = [SERVER.verify(text) for _ in range(3)]
     tokens[0].claims["groups"].append("admin")
     assert [token.claims["groups"] for token in tokens[1:]] == [["staff"], ["staff"]]
+
+
+def test_what_one_request_does_to_the_claims_it_was_given_no_other_sees() -> None:
+    """Claims that cannot be changed in place are decoded once for all requests, and handed out as copies."""
+    text = ISSUER.token(sub="ada", aud=ISSUER.audience)
+    for _ in range(4):
+        token = SERVER.verify(text)
+        mine = own_claims(token)
+        mine["sub"] = "eve"
+        mine.clear()
+        assert (token.subject, token.claims["sub"]) == ("ada", "ada")
+        assert own_claims(token) == token.claims
 
 
 def test_tokens_are_equal_where_text_and_provider_are() -> None:

@@ -21,6 +21,7 @@ from bearerguard._jwks_uri import server_of
 from bearerguard.answer import answer
 from bearerguard.errors import AuthError, InvalidRequest, InvalidToken, MissingCredentials
 from bearerguard.logging import current
+from bearerguard.token import own_claims
 
 
 class OAuth2IdTokenBackend(AuthenticationBackend):
@@ -103,7 +104,7 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         conn.scope["bearerguard.token"] = token
         # Starlette does not tell a backend when the request ends: the token goes with the request's scope.
         current.set(weakref.ref(token))
-        body = token.claims.copy()
+        body = own_claims(token)
         # What these two raise is the application's own error, not a bad token.
         scopes: Iterable[str] | None = await _awaited(self.scopes(token=token.raw, token_body=body))
         user: BaseUser = await _awaited(self.create_user(token=token.raw, token_body=body))

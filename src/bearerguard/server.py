@@ -9,19 +9,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
-from bearerguard._core.credentials import Headers, bearer_token
-from bearerguard._flows.verification import Verifier, verification
-from bearerguard._io.drive import run_async, run_sync
+from bearerguard._core.compact import encoded
+from bearerguard._core.credentials import Headers, bearer_token, is_one_token, several_tokens
+from bearerguard._flows.effects import WaitForKeys
+from bearerguard._flows.verification import Flow, Verifier, verification
+from bearerguard._io.drive import Waiting
 from bearerguard._io.fetched_keys import FetchedKeys
 from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
 from bearerguard._io.key_sources import key_source
 from bearerguard.errors import AuthError, ConfigurationError, ProviderUnavailable
 from bearerguard.provider import Provider
 from bearerguard.token import AccessToken
+
+E = TypeVar("E", bound=AuthError)
 
 _logger = logging.getLogger("bearerguard")
 
@@ -83,24 +87,25 @@ class ResourceServer:
             ProviderUnavailable: the keys that the check needs cannot be had at the moment.
         """
         try:
-            outcome = self._verifier.attempt(token, self._clock())
-            if isinstance(outcome, AccessToken):
-                return outcome
-            return run_sync(verification(self._verifier, token, outcome, self._clock))
+            raw = encoded(token)
+            outcome = self._verifier.attempt(raw, self._clock())
         except AuthError as error:
             log_refusal(error)
             raise
+        return outcome if isinstance(outcome, AccessToken) else self._waiting(raw, outcome).wait()
 
     async def averify(self, token: str) -> AccessToken:
         """The same as `verify`; suspend the task, on asyncio or trio, where `verify` would block."""
         try:
-            outcome = self._verifier.attempt(token, self._clock())
-            if isinstance(outcome, AccessToken):
-                return outcome
-            return await run_async(verification(self._verifier, token, outcome, self._clock))
+            raw = encoded(token)
+            outcome = self._verifier.attempt(raw, self._clock())
         except AuthError as error:
             log_refusal(error)
             raise
+        return outcome if isinstance(outcome, AccessToken) else await self._waiting(raw, outcome)
+
+    def _waiting(self, raw: bytes, wanted: WaitForKeys) -> Waiting:
+        return Waiting(_logged(verification(self._verifier, raw, wanted, self._clock)))
 
     # -- requests ------------------------------------------------------------------------------------
 
@@ -116,11 +121,31 @@ class ResourceServer:
             InvalidToken: the token is refused.
             ProviderUnavailable: the keys that the check needs cannot be had at the moment.
         """
-        return self.verify(_token_of(headers))
+        outcome = self.attempt(headers)
+        return outcome if isinstance(outcome, AccessToken) else outcome.wait()
 
     async def aauthenticate(self, headers: Headers) -> AccessToken:
         """The same as `authenticate`, for a task."""
-        return await self.averify(_token_of(headers))
+        outcome = self.attempt(headers)
+        return outcome if isinstance(outcome, AccessToken) else await outcome
+
+    def attempt(self, headers: Headers) -> AccessToken | Waiting:
+        """The same as `authenticate`, for doors: where keys have to be waited for, return what does that.
+
+        Raises:
+            AuthError: as `authenticate`, except `ProviderUnavailable`.
+        """
+        raw = b""
+        try:
+            raw = bearer_token(headers)
+            outcome = self._verifier.attempt(raw, self._clock())
+        except AuthError as error:
+            # What parts several tokens is in none that is accepted: it is looked for in refused ones alone.
+            if error.reason != "too_large" and not is_one_token(raw):
+                raise log_refusal(several_tokens()) from None
+            log_refusal(error)
+            raise
+        return outcome if isinstance(outcome, AccessToken) else self._waiting(raw, outcome)
 
     # -- keys ----------------------------------------------------------------------------------------
 
@@ -193,18 +218,18 @@ class ResourceServer:
         return failure.message if failure is not None else "not fetched yet"
 
 
-def _token_of(headers: Headers) -> str:
+def _logged(flow: Flow) -> Flow:
     try:
-        return bearer_token(headers)
+        return (yield from flow)
     except AuthError as error:
         log_refusal(error)
         raise
 
 
-def log_refusal(error: AuthError) -> None:
+def log_refusal(error: E) -> E:
     """Tell operators why a request was refused, with nothing in it that was not verified but the key id."""
     if not _logger.isEnabledFor(logging.INFO):
-        return
+        return error
     kid = None if error.kid is None else ascii(error.kid[:64])
     _logger.info(
         "refused: reason=%s provider=%s kid=%s",
@@ -214,3 +239,4 @@ def log_refusal(error: AuthError) -> None:
         # Not `provider`: `bearerguard.logging.TokenFilter` sets that one, of a verified token alone.
         extra={"reason": error.reason, "refused_by": error.provider, "kid": kid},
     )
+    return error

@@ -23,6 +23,7 @@ from bearerguard.guard import paths
 from bearerguard.logging import current
 from bearerguard.provider import Provider, warn_caller
 from bearerguard.server import ResourceServer
+from bearerguard.token import AccessToken, own_claims
 
 __all__ = ["AuthenticateMiddleware", "Guard", "OAuth2IdTokenBackend", "on_error"]
 
@@ -89,17 +90,21 @@ class AuthenticateMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through to the application, or refuse it."""
-        if scope["type"] not in ("http", "websocket") or is_public(scope, self._public_paths):
+        if scope["type"] not in ("http", "websocket") or (
+            self._public_paths and is_public(scope, self._public_paths)
+        ):
             await self._app(scope, receive, send)
             return
         try:
-            token = await self._server.aauthenticate(scope["headers"])
+            token = self._server.attempt(scope["headers"])
+            if not isinstance(token, AccessToken):
+                token = await token
         except AuthError as error:
             # The contract of this middleware: no bearer credentials are a bad request.
             status = 400 if isinstance(error, MissingCredentials) else None
             await refuse(scope, send, answer(error, status=status), error.description)
             return
-        scope["oauth2-claims"] = token.claims.copy()
+        scope["oauth2-claims"] = own_claims(token)
         name = token.provider.name
         scope["oauth2-provider"] = self._names.get(name, name)
         scope["bearerguard.token"] = token

@@ -9,11 +9,32 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from bearerguard._core.claim_path import look_up, texts_in, texts_of
 from bearerguard._core.json_object import decode_object_again
 
 if TYPE_CHECKING:
     from bearerguard.provider import Provider
+
+
+class SignedClaims(Struct, gc=False):
+    """What a provider signed: JSON, or its members once they were asked for and none can be changed in place.
+
+    Tokens of the same text share it, and what one request does to its token no other may see.
+    """
+
+    provider: Provider
+    claims: bytes | dict[str, Any]
+
+    def members(self) -> dict[str, Any]:
+        """Return the claims; nobody may change them."""
+        claims = self.claims
+        if isinstance(claims, bytes):
+            claims = decode_object_again(claims)
+            if not any(value.__class__ is list or value.__class__ is dict for value in claims.values()):
+                self.claims = claims
+        return claims
 
 
 class AccessToken:
@@ -25,19 +46,13 @@ class AccessToken:
         ('248289761001', True)
     """
 
-    __slots__ = ("__weakref__", "_claims", "_payload", "_provider", "_raw", "_verified_at")
+    __slots__ = ("__weakref__", "_claims", "_raw", "_signed", "_verified_at")
 
     def __init__(
-        self,
-        raw: str,
-        provider: Provider,
-        payload: bytes,
-        verified_at: float,
-        claims: dict[str, Any] | None = None,
+        self, raw: bytes, signed: SignedClaims, verified_at: float, claims: dict[str, Any] | None = None
     ) -> None:
         self._raw = raw
-        self._provider = provider
-        self._payload = payload
+        self._signed = signed
         self._verified_at = verified_at
         self._claims = claims
 
@@ -74,7 +89,7 @@ class AccessToken:
 
         Elsewhere where the provider's `scope_claim` says so.
         """
-        claims, path = self._decoded(), self._provider.scope_claim
+        claims, path = self._decoded(), self._signed.provider.scope_claim
         if path is not None:
             return texts_in(look_up(claims, path))
         return texts_in(claims.get("scope")) | texts_in(claims.get("scp"))
@@ -82,7 +97,7 @@ class AccessToken:
     @property
     def roles(self) -> frozenset[str]:
         """The roles of the subject, from where the provider's `roles_claim` says: `roles` by default."""
-        return texts_of(look_up(self._decoded(), self._provider.roles_claim))
+        return texts_of(look_up(self._decoded(), self._signed.provider.roles_claim))
 
     @property
     def permissions(self) -> frozenset[str]:
@@ -109,26 +124,26 @@ class AccessToken:
     @property
     def provider(self) -> Provider:
         """The configured provider whose keys and rules the token passed."""
-        return self._provider
+        return self._signed.provider
 
     @property
     def raw(self) -> str:
         """The token text itself, for calling another API on behalf of the client. A secret."""
-        return self._raw
+        return self._raw.decode()
 
     def _decoded(self) -> dict[str, Any]:
         claims = self._claims
         if claims is None:
-            claims = self._claims = decode_object_again(self._payload)
+            claims = self._claims = self._signed.members()
         return claims
 
     def __repr__(self) -> str:
-        return f"AccessToken(provider={self._provider.name!r}, subject={self.subject!r})"
+        return f"AccessToken(provider={self._signed.provider.name!r}, subject={self.subject!r})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AccessToken):
             return NotImplemented
-        return self._raw == other._raw and self._provider is other._provider
+        return self._raw == other._raw and self._signed.provider is other._signed.provider
 
     def __hash__(self) -> int:
         return hash(self._raw)
@@ -136,3 +151,8 @@ class AccessToken:
     def __reduce__(self) -> str:
         # A verified token that travels between processes is a token that nobody verified.
         raise TypeError("an AccessToken cannot be pickled: send its raw text and verify it there")
+
+
+def own_claims(token: AccessToken) -> dict[str, Any]:
+    """Return all claims as a dict that its owner may change; for doors."""
+    return token._decoded().copy()  # noqa: SLF001 - the view that `claims` makes costs more than the copy

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bearerguard import AccessToken, AuthError, Provider
+from bearerguard._core.compact import encoded
 from bearerguard._core.key_material import read_keys
 from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._flows.effects import WaitForKeys
-from bearerguard._flows.verification import Verifier
+from bearerguard._flows.verification import NOT_WAITED, Verifier, Waited
 from bearerguard.testing import Clock, Issuer
 
 NOW = 1_700_000_000.0
@@ -41,11 +42,20 @@ class StubSource:
         self.asked_ahead.append(now)
 
 
-def verifier(*sources: StubSource, **options: Any) -> Verifier:
+class TextVerifier(Verifier):
+    """A verifier that takes a token as the issuer gives it out."""
+
+    def attempt(
+        self, token: str | bytes, now: float, waited: Waited = NOT_WAITED
+    ) -> AccessToken | WaitForKeys:
+        return super().attempt(token if isinstance(token, bytes) else encoded(token), now, waited)
+
+
+def verifier(*sources: StubSource, **options: Any) -> TextVerifier:
     """A verifier of one provider a source; all of the same issuer, named a, b, c ..."""
     settings = {"audience": ISSUER.audience, "keys": "https://issuer.test/jwks", **options}
     issuer = settings.pop("issuer", ISSUER.url)
-    return Verifier(
+    return TextVerifier(
         (Provider(issuer, name=name, **settings), source)
         for name, source in zip("abcd", sources, strict=False)
     )

@@ -6,7 +6,7 @@ import pytest
 
 from bearerguard import AuthError
 from bearerguard._core.address import is_address, metadata_addresses
-from bearerguard._core.credentials import bearer_token
+from bearerguard._core.credentials import bearer_token, is_one_token, several_tokens
 from bearerguard._core.key_material import read_keys
 from bearerguard._core.key_set import Keys, dated
 from tests.hostile import minting
@@ -23,14 +23,16 @@ def reason(token: str) -> str:
 def of_header(value: bytes) -> str:
     """The token in a header, or the reason why there is none."""
     try:
-        return bearer_token([(b"authorization", value)])
+        credentials = bearer_token([(b"authorization", value)])
     except AuthError as refusal:
         return refusal.reason
+    return credentials.decode() if is_one_token(credentials) else several_tokens().reason
 
 
 def test_a_text_of_full_length_is_not_too_long_whatever_is_in_it() -> None:
-    assert reason("\xe9" * LIMIT) == "malformed"
-    assert reason("\xe9" * (LIMIT + 1)) == "too_large"
+    assert reason("\xe9" * (LIMIT // 2)) == "malformed"
+    assert reason("\xe9" * (LIMIT // 2) + "a") == "too_large"
+    assert reason("\ud83d" * (LIMIT // 3)) == "malformed"
 
 
 def test_a_sound_token_of_full_length_is_accepted_and_one_that_is_longer_is_not() -> None:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from bearerguard._flows.effects import CallSource, Cause, FetchFailed, HttpAnswer, HttpGet, WaitForKeys
-from bearerguard._io.drive import run_async, run_fetch, run_sync
+from bearerguard._io.drive import Waiting, run_fetch
 from bearerguard._io.http import Session
 
 
@@ -41,7 +41,19 @@ class Web:
         return answer
 
 
-def waiting(source: Source, causes: list[Cause]) -> Generator[WaitForKeys, float | None, list[Any]]:
+def drive(flow: Generator[WaitForKeys, float | None, Any], colour: str) -> Any:
+    """What comes of a flow that waits, in either colour."""
+    waiting = Waiting(flow)
+    if colour == "sync":
+        return waiting.wait()
+
+    async def awaited() -> Any:
+        return await waiting
+
+    return anyio.run(awaited, backend=colour)
+
+
+def waiting_flow(source: Source, causes: list[Cause]) -> Generator[WaitForKeys, float | None, list[Any]]:
     """A flow that waits once for each cause, and returns the answers."""
     answers: list[Any] = []
     for cause in causes:
@@ -57,17 +69,13 @@ def fetch(flow: Generator[HttpGet | CallSource, Any, Any], **documents: HttpAnsw
 @pytest.mark.parametrize("colour", ["sync", "asyncio", "trio"])
 def test_each_wait_is_performed_and_its_outcome_sent_back(colour: str) -> None:
     source = Source(None, 12.5)
-    flow = waiting(source, ["missing", "unknown_kid"])
-    outcome = run_sync(flow) if colour == "sync" else anyio.run(run_async, flow, backend=colour)
-    assert outcome == [None, 12.5]
+    assert drive(waiting_flow(source, ["missing", "unknown_kid"]), colour) == [None, 12.5]
     assert source.causes == ["missing", "unknown_kid"]
 
 
 @pytest.mark.parametrize("colour", ["sync", "asyncio", "trio"])
 def test_a_flow_that_waits_for_nothing_just_ends(colour: str) -> None:
-    flow = waiting(Source(), [])
-    outcome: list[Any] = run_sync(flow) if colour == "sync" else anyio.run(run_async, flow, backend=colour)
-    assert outcome == []
+    assert drive(waiting_flow(Source(), []), colour) == []
 
 
 @pytest.mark.parametrize("colour", ["sync", "asyncio", "trio"])
@@ -77,7 +85,7 @@ def test_what_a_flow_raises_comes_out(colour: str) -> None:
         raise LookupError("refused")
 
     with pytest.raises(LookupError, match="refused"):
-        run_sync(flow()) if colour == "sync" else anyio.run(run_async, flow(), backend=colour)
+        drive(flow(), colour)
 
 
 def test_documents_are_fetched_one_after_the_other() -> None:

@@ -5,15 +5,32 @@ Only takes text apart. The JSON serializations and JWE are refused here; nothing
 
 from __future__ import annotations
 
+from bearerguard._core.limits import MAX_TOKEN_BYTES
 from bearerguard.errors import InvalidToken
+
+
+def encoded(token: str) -> bytes:
+    """Return the text of a token as bytes.
+
+    Raises:
+        InvalidToken: `malformed` for what is no text, or `too_large`.
+    """
+    if token.__class__ is not str:
+        raise InvalidToken("malformed", "The token is no text.")
+    if len(token) > MAX_TOKEN_BYTES:  # before it is copied
+        raise InvalidToken("too_large", "The token is too long.")
+    # What is beyond ASCII is in no token, and refused where it is decoded; half a character as well.
+    return token.encode(errors="surrogatepass")
 
 
 def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """Return header, payload and signature, still encoded, and the signing input (the first two).
 
     Raises:
-        InvalidToken: `malformed`, or `encrypted` for the five parts of a JWE.
+        InvalidToken: `malformed`, also beyond ASCII, or `encrypted` for the five parts of a JWE.
     """
+    if not token.isascii():
+        raise InvalidToken("malformed", "The token has characters that no token has.")
     signing_input, _, signature = token.rpartition(b".")
     header, dot, payload = signing_input.partition(b".")
     if dot and b"." not in payload:

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bearerguard._core.limits import MAX_TOKEN_BYTES
-from bearerguard.errors import InvalidRequest, InvalidToken, MissingCredentials
+from bearerguard.errors import InvalidRequest, MissingCredentials
 
 Headers = Iterable[tuple[bytes, bytes]]
 """Header fields as ASGI gives them: names in lower case, one pair for each line."""
 
 
-def bearer_token(headers: Headers) -> str:
-    """Return the token that a request carries.
+def bearer_token(headers: Headers) -> bytes:
+    """Return what a request carries as its token; whether it is one is for the verification to find out.
 
     Raises:
         MissingCredentials: `no_credentials`, or `other_scheme`.
         InvalidRequest: `repeated_header`, or `malformed_header`.
-        InvalidToken: `too_large`, or `malformed` for a token that is not ASCII.
 
     Example:
         >>> bearer_token([(b"authorization", b"Bearer mF_9.B5f-4.1JqM")])
-        'mF_9.B5f-4.1JqM'
+        b'mF_9.B5f-4.1JqM'
     """
     value: bytes | None = None
     for name, content in headers:
@@ -39,14 +37,19 @@ def bearer_token(headers: Headers) -> str:
     if scheme != b"Bearer" and scheme.lower() != b"bearer":
         raise MissingCredentials("other_scheme", "The Authorization header must start with 'Bearer '.")
     credentials = credentials.strip(b" ")
-    if len(credentials) > MAX_TOKEN_BYTES:
-        raise InvalidToken("too_large", "The token is too long.")
     if not credentials:
         raise InvalidRequest("malformed_header", "There is no token after 'Bearer '.")
-    find = credentials.find  # by number: half the time of `in`
-    if find(0x20) >= 0 or find(0x2C) >= 0 or find(0x09) >= 0:
-        raise InvalidRequest("malformed_header", "There is more than one token after 'Bearer '.")
-    try:
-        return credentials.decode("ascii")
-    except UnicodeDecodeError:
-        raise InvalidToken("malformed", "The token has characters that no token has.") from None
+    return credentials
+
+
+def several_tokens() -> InvalidRequest:
+    """The refusal of credentials of which `is_one_token` is not true."""
+    return InvalidRequest("malformed_header", "There is more than one token after 'Bearer '.")
+
+
+def is_one_token(credentials: bytes) -> bool:
+    """Whether there is one token in the credentials, sound or not.
+
+    Nothing that parts several can be in a token that is accepted, so it is asked of refused ones alone.
+    """
+    return not any(separator in credentials for separator in b" ,\t")

@@ -13,22 +13,25 @@ V = TypeVar("V")
 
 
 class Generations(Generic[K, V]):
-    """A mapping that forgets what was not asked for while `limit` other entries were."""
+    """A mapping that forgets what was not asked for while `limit` other entries were.
 
-    __slots__ = ("_forgotten", "_limit", "_old", "_young")
+    `young` is the generation in which nearly all that is asked for again is found; only read it.
+    """
+
+    __slots__ = ("_forgotten", "_limit", "_old", "young")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._young: dict[K, V] = {}
+        self.young: dict[K, V] = {}
         self._old: dict[K, V] = {}
         self._forgotten: dict[K, V] = {}
 
     def __len__(self) -> int:
-        return len(self._young.keys() | self._old.keys())
+        return len(self.young.keys() | self._old.keys())
 
     def get(self, key: K) -> V | None:
         """Return what is remembered for `key`, and remember it longer."""
-        value = self._young.get(key)
+        value = self.young.get(key)
         if value is None:
             value = self._old.get(key)
             if value is not None:
@@ -37,7 +40,7 @@ class Generations(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Remember `value`; the generation before the last is forgotten when this one is full."""
-        young = self._young
+        young = self.young
         young[key] = value
         if self._forgotten:
             # Freeing thousands of entries at once would be a pause: each `put` frees one.
@@ -48,4 +51,4 @@ class Generations(Generic[K, V]):
         if len(young) >= self._limit:
             self._forgotten = self._old
             self._old = young
-            self._young = {}
+            self.young = {}

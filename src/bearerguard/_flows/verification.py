@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from hashlib import sha256
 from math import inf
-from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -32,14 +31,16 @@ from bearerguard._core.limits import (
 from bearerguard._flows.effects import KeySource, WaitForKeys
 from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
 from bearerguard.provider import Provider
-from bearerguard.token import AccessToken
+from bearerguard.token import AccessToken, SignedClaims
 
 Waited = Mapping[KeySource, float | None]
 """The sources that this request has waited for, each with the answer."""
 NOT_WAITED: Waited = {}
+Flow = Generator[WaitForKeys, float | None, AccessToken]
+"""A verification that waits for keys: each wait is answered with what came of it."""
 
 
-class Trust(NamedTuple):
+class Trust(Struct, frozen=True):
     """A provider, where its keys are, and its checks, composed."""
 
     provider: Provider
@@ -49,13 +50,12 @@ class Trust(NamedTuple):
     check: ClaimChecks
 
 
-class Accepted(Struct, frozen=True, gc=False):
+class Accepted(SignedClaims, gc=False):
     """A verdict in memory: all that is needed to give it again."""
 
-    payload: bytes
     start: float
     until: float
-    trust: Trust
+    source: KeySource
     keys: Keys
 
 
@@ -80,11 +80,11 @@ class Verifier:
         self._accepted: Generations[bytes, Accepted] = Generations(CACHED_TOKENS)
         self._headers: Generations[bytes, Header] = Generations(CACHED_HEADERS)
 
-    def attempt(self, token: str, now: float, waited: Waited = NOT_WAITED) -> AccessToken | WaitForKeys:
+    def attempt(self, raw: bytes, now: float, waited: Waited = NOT_WAITED) -> AccessToken | WaitForKeys:
         """Decide about a token with what is in memory.
 
         Args:
-            token: the text of the token.
+            raw: the text of the token.
             now: seconds since 1970.
             waited: the key sources that this request has waited for already, with what came of it.
 
@@ -95,33 +95,33 @@ class Verifier:
             InvalidToken: the token is refused.
             ProviderUnavailable: keys were waited for, and there are none.
         """
-        if token.__class__ is not str or len(token) > MAX_TOKEN_BYTES or not token.isascii():
-            raise _no_token_text(token)
-        raw = token.encode()
+        if len(raw) > MAX_TOKEN_BYTES:
+            raise InvalidToken("too_large", "The token is too long.")
         # The whole token, signature included, by a hash that nobody can make collide.
         digest = sha256(raw).digest()
-        verdict = self._accepted.get(digest)
+        # Looked up here first, as a call more would cost as much as the look-up.
+        verdict = self._accepted.young.get(digest) or self._accepted.get(digest)
         if verdict is not None:
-            trust = verdict.trust
-            key_set = trust.source.key_set
+            source = verdict.source
+            key_set = source.key_set
             if (
                 verdict.start <= now < verdict.until
                 and key_set is not None
                 and key_set.keys is verdict.keys
-                and (key_set.fetched_at <= now < key_set.refresh_at or _is_usable(trust.source, key_set, now))
+                and (key_set.fetched_at <= now < key_set.refresh_at or _is_usable(source, key_set, now))
             ):
-                return AccessToken(token, trust.provider, verdict.payload, now)
+                return AccessToken(raw, verdict, now)
         parsed = self._parse(raw)
         outcome = self._decide(parsed, now, waited)
         if isinstance(outcome, WaitForKeys):
             return outcome
-        if len(outcome.payload) <= MAX_CACHED_PAYLOAD_BYTES:
+        if len(parsed.payload) <= MAX_CACHED_PAYLOAD_BYTES:
             self._accepted.put(digest, outcome)
-        return AccessToken(token, outcome.trust.provider, outcome.payload, now, parsed.claims)
+        return AccessToken(raw, outcome, now, parsed.claims)
 
     def _parse(self, raw: bytes) -> Parsed:
         head, body, tail, signing_input = split(raw)
-        header = self._headers.get(head)
+        header = self._headers.young.get(head) or self._headers.get(head)
         if header is None:
             header = parse_header(head)
             if len(head) <= MAX_CACHED_HEADER_BYTES:
@@ -164,9 +164,7 @@ class Verifier:
         return chosen
 
 
-def verification(
-    verifier: Verifier, token: str, first: WaitForKeys, clock: Callable[[], float]
-) -> Generator[WaitForKeys, float | None, AccessToken]:
+def verification(verifier: Verifier, raw: bytes, first: WaitForKeys, clock: Callable[[], float]) -> Flow:
     """The flow of a token that cannot be decided at once: wait for what it wants, and attempt it again.
 
     Each source is waited for once, so a request ends after as many waits as there are providers of its
@@ -176,7 +174,7 @@ def verification(
     outcome: AccessToken | WaitForKeys = first
     while isinstance(outcome, WaitForKeys):
         waited[outcome.source] = yield outcome
-        outcome = verifier.attempt(token, clock(), waited)
+        outcome = verifier.attempt(raw, clock(), waited)
     return outcome
 
 
@@ -234,7 +232,7 @@ def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> Accepted
     for verify in candidates or keys.unnamed(alg, kid):
         if verify(parsed.signature, parsed.signing_input):
             start, until = trust.check(parsed.claims, now)
-            return Accepted(parsed.payload, start, until, trust, keys)
+            return Accepted(trust.provider, parsed.payload, start, until, source, keys)
     if named or key_set.refresh_at == inf:
         raise _not_signed(named or bool(keys.unnamed(alg, kid)))
     # No key of that name: it may have been published since. Keys without a name may have been replaced.
@@ -254,14 +252,6 @@ def _trust(provider: Provider, source: KeySource) -> Trust:
         required_values=provider.required_values,
     )
     return Trust(provider, source, frozenset(provider.algorithms), provider.profile.types, check)
-
-
-def _no_token_text(token: Any) -> InvalidToken:
-    if token.__class__ is not str:
-        return InvalidToken("malformed", "The token is no text.")
-    if len(token) > MAX_TOKEN_BYTES:
-        return InvalidToken("too_large", "The token is too long.")
-    return InvalidToken("malformed", "The token has characters that no token has.")
 
 
 def _is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:

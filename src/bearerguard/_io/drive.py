@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import anyio
 
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpGet, WaitForKeys
+from bearerguard._flows.verification import Flow
+from bearerguard.token import AccessToken
 
 if TYPE_CHECKING:
     from bearerguard._io.fetched_keys import FetchedKeys
@@ -21,24 +23,39 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-def run_sync(flow: Generator[WaitForKeys, float | None, R]) -> R:
-    """Drive a verification, blocking the thread while it waits."""
-    try:
-        effect = next(flow)
-        while True:
-            effect = flow.send(_source_of(effect).wait(effect.cause))
-    except StopIteration as stop:
-        return cast("R", stop.value)
+class Waiting:
+    """A verification that has to wait for keys; to be driven once, by `wait` or by `await`."""
 
+    __slots__ = ("flow",)
 
-async def run_async(flow: Generator[WaitForKeys, float | None, R]) -> R:
-    """Drive a verification, suspending the task while it waits."""
-    try:
-        effect = next(flow)
-        while True:
-            effect = flow.send(await _source_of(effect).wait_async(effect.cause))
-    except StopIteration as stop:
-        return cast("R", stop.value)
+    def __init__(self, flow: Flow) -> None:
+        self.flow: Flow = flow
+
+    def wait(self) -> AccessToken:
+        """Return the verified token; block the thread meanwhile.
+
+        Raises:
+            AuthError: the refusal.
+        """
+        flow = self.flow
+        try:
+            effect = next(flow)
+            while True:
+                effect = flow.send(_source_of(effect).wait(effect.cause))
+        except StopIteration as stop:
+            return cast("AccessToken", stop.value)
+
+    def __await__(self) -> Generator[Any, Any, AccessToken]:
+        return self._suspended().__await__()
+
+    async def _suspended(self) -> AccessToken:
+        flow = self.flow
+        try:
+            effect = next(flow)
+            while True:
+                effect = flow.send(await _source_of(effect).wait_async(effect.cause))
+        except StopIteration as stop:
+            return cast("AccessToken", stop.value)
 
 
 def run_fetch(flow: Generator[HttpGet | CallSource, Any, R], session: Session | None) -> R:

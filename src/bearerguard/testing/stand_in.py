@@ -3,8 +3,8 @@
 Nothing is switched off. The bearer string is exchanged for a token that is really signed, and a
 `ResourceServer` with the settings of the application's own, but the keys of the signer, really verifies it.
 Only servers that take keys from the test's `jwks_uri` are concerned, and not the tokens of other providers
-that they trust; there is no hook for this in the library, so nothing can be left on: the two methods
-concerned are replaced for the test, and outside pytest not at all.
+that they trust; there is no hook for this in the library, so nothing can be left on: the three
+methods concerned are replaced for the test, and outside pytest not at all.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from typing import Any
 
 import pytest
 
+from bearerguard._core.credentials import Headers, bearer_token, is_one_token
+from bearerguard._flows.verification import Flow
+from bearerguard._io.drive import Waiting
 from bearerguard.errors import AuthError, InvalidToken, SecurityWarning
 from bearerguard.provider import Provider
 from bearerguard.server import ResourceServer
 from bearerguard.testing.clock import Clock
 from bearerguard.testing.issuer import Issuer
 from bearerguard.testing.signing_keys import ALGORITHMS
-from bearerguard.token import AccessToken
+from bearerguard.token import AccessToken, SignedClaims
 
 __all__ = ["auth_mock", "standing_in"]
 
@@ -63,11 +66,11 @@ def standing_in(
     _require_pytest(request)
     json.dumps(token_body)  # what is no JSON is told at once
     issuer = Issuer()
-    verify, averify = ResourceServer.verify, ResourceServer.averify
+    verify, averify, attempt = ResourceServer.verify, ResourceServer.averify, ResourceServer.attempt
 
-    def exchanged(server: ResourceServer, token: str) -> AccessToken | None:
+    def exchanged(server: ResourceServer, token: str | None) -> AccessToken | None:
         providers = _providers_at(jwks_uri, server)
-        if not providers or _is_anothers(token, server, providers):
+        if token is None or not providers or _is_anothers(token, server, providers):
             return None
         _require_pytest(request)
         return _verified(token, providers, token_body, issuer, verify)
@@ -80,9 +83,21 @@ def standing_in(
         with _mismatch_told(server, jwks_uri):
             return exchanged(server, token) or await averify(server, token)
 
+    def attempt_exchanged(server: ResourceServer, headers: Headers) -> AccessToken | Waiting:
+        with _mismatch_told(server, jwks_uri):
+            outcome = exchanged(server, _bearer_in(headers)) or attempt(server, headers)
+            if isinstance(outcome, AccessToken):
+                return outcome
+            return Waiting(told(server, outcome.flow))
+
+    def told(server: ResourceServer, flow: Flow) -> Flow:
+        with _mismatch_told(server, jwks_uri):
+            return (yield from flow)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ResourceServer, "verify", verify_exchanged)
         patch.setattr(ResourceServer, "averify", averify_exchanged)
+        patch.setattr(ResourceServer, "attempt", attempt_exchanged)
         yield
 
 
@@ -94,13 +109,23 @@ class _StandIn(AccessToken):
     def __init__(
         self, bearer: str, provider: Provider, token_body: Mapping[str, Any], minted: AccessToken
     ) -> None:
-        super().__init__(bearer, provider, json.dumps(token_body).encode(), minted.verified_at)
+        signed = SignedClaims(provider, json.dumps(token_body).encode())
+        super().__init__(bearer.encode(), signed, minted.verified_at)
         self._end = minted.expires_at
 
     @property
     def expires_at(self) -> float:
         """When the token ends: every verified token does."""
         return self._end
+
+
+def _bearer_in(headers: Headers) -> str | None:
+    """The bearer string of a request, None where the request is refused for the way it puts it."""
+    try:
+        credentials = bearer_token(headers)
+    except AuthError:
+        return None
+    return credentials.decode() if credentials.isascii() and is_one_token(credentials) else None
 
 
 def _require_pytest(request: pytest.FixtureRequest) -> None:
