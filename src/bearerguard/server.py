@@ -9,21 +9,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
-
-import anyio
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bearerguard._core.compact import encoded
 from bearerguard._core.credentials import Headers, bearer_token, is_one_token, several_tokens
 from bearerguard._flows.effects import WaitForKeys
 from bearerguard._flows.verification import Flow, Verifier, verification
 from bearerguard._io.drive import Waiting
-from bearerguard._io.fetched_keys import FetchedKeys
+from bearerguard._io.fixed_keys import FixedKeys
 from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
 from bearerguard._io.key_sources import key_source
 from bearerguard.errors import AuthError, ConfigurationError, ProviderUnavailable
 from bearerguard.provider import Provider
 from bearerguard.token import AccessToken
+
+if TYPE_CHECKING:
+    from bearerguard._io.fetched_keys import FetchedKeys
 
 E = TypeVar("E", bound=AuthError)
 
@@ -70,6 +71,9 @@ class ResourceServer:
         self.providers = providers
         self._clock = clock
         self._sources = {provider.name: key_source(provider, clock) for provider in providers}
+        self._fetched: dict[str, FetchedKeys] = {
+            name: source for name, source in self._sources.items() if not isinstance(source, FixedKeys)
+        }
         self._verifier = Verifier((provider, self._sources[provider.name]) for provider in providers)
         if keys is not None:
             self._import_keys(keys)
@@ -166,6 +170,8 @@ class ResourceServer:
         async def fetch(name: str, source: FetchedKeys) -> None:
             outcomes[name] = await source.wait_async("missing")
 
+        import anyio  # noqa: PLC0415 - whoever waits has loaded it; verifying alone does without
+
         async with anyio.create_task_group() as tasks:
             for name, source in self._missing():
                 tasks.start_soon(fetch, name, source)
@@ -187,23 +193,21 @@ class ResourceServer:
 
         Only public keys are in it. Whoever can change the file can forge tokens: keep it as safe as code.
         """
-        fetched = [(n, s) for n, s in self._sources.items() if isinstance(s, FetchedKeys)]
-        entries = {name: export(source) for name, source in fetched}
+        entries = {name: export(source) for name, source in self._fetched.items()}
         return {"version": VERSION, "providers": {name: entry for name, entry in entries.items() if entry}}
 
     def _import_keys(self, exported: Mapping[str, Any]) -> None:
         for name, entry in entries_of(exported).items():
-            source = self._sources.get(name)
-            if not isinstance(source, FetchedKeys) or not restore(source, entry, name):
+            source = self._fetched.get(name)
+            if source is None or not restore(source, entry, name):
                 _logger.warning("exported keys of %r were not taken over: no such provider any more", name)
 
     def _missing(self) -> list[tuple[str, FetchedKeys]]:
         now = self._clock()
         return [
             (name, source)
-            for name, source in self._sources.items()
-            if isinstance(source, FetchedKeys)
-            and (source.key_set is None or now >= source.key_set.usable_until)
+            for name, source in self._fetched.items()
+            if source.key_set is None or now >= source.key_set.usable_until
         ]
 
     def _raise_failures(self, outcomes: Mapping[str, float | None]) -> None:
@@ -213,8 +217,7 @@ class ResourceServer:
             raise ProviderUnavailable("No keys from " + "; ".join(reasons), retry_after=max(failed.values()))
 
     def _why(self, name: str) -> str:
-        source = self._sources[name]
-        failure = source.last_failure if isinstance(source, FetchedKeys) else None
+        failure = self._fetched[name].last_failure
         return failure.message if failure is not None else "not fetched yet"
 
 

@@ -10,7 +10,8 @@ from bearerguard import ConfigurationError
 from bearerguard._core.key_material import read_keys
 from bearerguard._core.key_set import Keys, KeySet, dated
 from bearerguard._flows.key_fetch import Origin
-from bearerguard._io.fetched_keys import Failure, FetchedKeys, FixedKeys
+from bearerguard._io.fetched_keys import Failure, FetchedKeys
+from bearerguard._io.fixed_keys import FixedKeys
 from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
 from bearerguard.testing import Clock, signing_key
 

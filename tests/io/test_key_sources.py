@@ -12,7 +12,8 @@ import pytest
 
 from bearerguard import ConfigurationError, Provider, ResourceServer
 from bearerguard._flows.key_fetch import Origin
-from bearerguard._io.fetched_keys import FetchedKeys, FixedKeys
+from bearerguard._io.fetched_keys import FetchedKeys
+from bearerguard._io.fixed_keys import FixedKeys
 from bearerguard._io.key_sources import key_source, origin_of
 from bearerguard.testing import Clock, signing_key
 

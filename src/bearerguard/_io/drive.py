@@ -10,8 +10,6 @@ import inspect
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import anyio
-
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpGet, WaitForKeys
 from bearerguard._flows.verification import Flow
 from bearerguard.token import AccessToken
@@ -79,6 +77,8 @@ def _perform(effect: HttpGet | CallSource, session: Session | None) -> Any:
     try:
         material = effect.function()
         if inspect.isawaitable(material):
+            import anyio  # noqa: PLC0415 - fetching has loaded it; verifying alone does without
+
             material = anyio.run(_awaited, material)
     except BaseException as problem:  # noqa: BLE001 - whatever a user's function raises is a failed refresh
         raise FetchFailed("function", f"the key function raised {problem!r}") from None

@@ -294,16 +294,6 @@ class FetchedKeys:
         self._stuck = []
 
 
-class FixedKeys:
-    """A key source whose keys were given as an object: nothing is fetched, nothing grows old."""
-
-    def __init__(self, key_set: KeySet) -> None:
-        self.key_set: KeySet | None = key_set
-
-    def refresh_ahead(self, now: float) -> None:
-        """Do nothing: these keys never fall due."""
-
-
 def _import_backends() -> None:
     """Import what waiting takes now, so that the first request that waits does not do it on its loop."""
     for backend in ("asyncio", "trio"):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.key_material import UnusableKeys, read_keys
 from bearerguard._core.key_set import Keys, dated, lifetime_of
-from bearerguard._io.fetched_keys import FetchedKeys, FixedKeys
+from bearerguard._io.fixed_keys import FixedKeys
 from bearerguard.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bearerguard._io.fetched_keys import FetchedKeys
 
 VERSION = 1
 

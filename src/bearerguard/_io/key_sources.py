@@ -9,13 +9,16 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.address import is_address
 from bearerguard._flows.key_fetch import Origin
-from bearerguard._io.fetched_keys import FetchedKeys, FixedKeys
+from bearerguard._io.fixed_keys import FixedKeys
 from bearerguard.errors import ConfigurationError
 from bearerguard.provider import Provider
+
+if TYPE_CHECKING:
+    from bearerguard._io.fetched_keys import FetchedKeys
 
 _shared: weakref.WeakValueDictionary[Any, FetchedKeys] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
@@ -32,6 +35,9 @@ def key_source(provider: Provider, clock: Callable[[], float]) -> FetchedKeys | 
     """
     if provider.key_set is not None:
         return FixedKeys(provider.key_set)
+    # Threads, TLS and an HTTP client: loaded with the first provider whose keys are to be fetched.
+    from bearerguard._io.fetched_keys import FetchedKeys  # noqa: PLC0415
+
     origin = origin_of(provider)
     options = provider.http_options
     parts = (origin.url, origin.issuer, origin.function, origin.pinned, origin.allow_http)
