@@ -58,6 +58,11 @@ def test_it_needs_a_provider() -> None:
         ResourceServer()
 
 
+def test_it_is_not_for_subclassing_where_a_check_could_be_left_out() -> None:
+    with pytest.raises(TypeError, match="is a rule"):
+        type("Stricter", (ResourceServer,), {})
+
+
 def test_what_is_no_provider_is_shown_how_to_write_one(issuer: Issuer) -> None:
     not_a_provider: Any = {"issuer": issuer.url}
     with pytest.raises(ConfigurationError, match=r"no Provider: write Provider\(issuer, audience=\.\.\.\)"):

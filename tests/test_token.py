@@ -194,6 +194,47 @@ def test_tokens_are_equal_where_text_and_provider_are() -> None:
     assert SERVER.verify(text) != text
 
 
+class Vandal:
+    """Python hands what is behind a read-only view to whatever it is compared or joined with."""
+
+    def __eq__(self, other: object) -> bool:
+        assert isinstance(other, dict)
+        other["sub"] = "eve"
+        return True
+
+    def __ror__(self, other: Any) -> Any:
+        other["sub"] = "eve"
+        return other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_not_even_through_its_read_only_view_does_a_token_reach_another() -> None:
+    text = ISSUER.token(sub="ada")
+    for _ in range(4):
+        token = SERVER.verify(text)
+        assert token.subject == "ada"
+        assert token.claims == Vandal()
+        assert token.claims | Vandal()
+
+
+@pytest.mark.parametrize(
+    ("more", "kept"),
+    [
+        ({}, True),
+        ({"padding": "x" * 512}, False),
+        ({f"c{number}": number for number in range(16)}, False),
+        ({"groups": []}, False),
+    ],
+    ids=["few", "long", "many", "nested"],
+)
+def test_a_token_keeps_claims_decoded_only_where_they_are_few(more: dict[str, Any], kept: bool) -> None:
+    text = ISSUER.token(aud=ISSUER.audience, **more)
+    tokens = [SERVER.verify(text) for _ in range(3)]
+    assert [token.claims["sub"] for token in tokens] == ["user-1"] * 3
+    assert (tokens[-1]._signed.kept is not None) is kept
+
+
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_verified_token_does_not_travel(take: Any) -> None:
     with pytest.raises(TypeError, match="verify it there"):

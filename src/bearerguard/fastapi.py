@@ -25,6 +25,7 @@ from bearerguard._starlette_guard import Guard as StarletteGuard
 from bearerguard._starlette_guard import note
 from bearerguard.asgi import POLICY_VIOLATION, can_deny
 from bearerguard.errors import AuthError
+from bearerguard.guard import refused
 from bearerguard.rules import Rule, authenticated
 from bearerguard.token import AccessToken
 
@@ -80,7 +81,7 @@ class Requirement(SecurityBase):
         if not self.rule.allows(token):
             # The challenge is for all that the route asks for, or a client would have to come back for each
             # dependency (RFC 6750, section 3: "scope" is what is needed to access the resource).
-            raise reduce(and_, _rules_of_route(scope, self.guard), self.rule).refusal(token)
+            raise refused(reduce(and_, _rules_of_route(scope, self.guard), self.rule), token)
         return token
 
 

@@ -188,11 +188,15 @@ def paths(public_paths: Iterable[str] | None) -> frozenset[str]:
 
 def _allowed(rule: Rule, token: AccessToken) -> AccessToken:
     if not rule.allows(token):
-        error = rule.refusal(token)
-        error.provider = token.provider.name
-        log_refusal(error)
-        raise error
+        raise refused(rule, token)
     return token
+
+
+def refused(rule: Rule, token: AccessToken) -> AuthError:
+    """Return the refusal of a token that does not fulfil `rule`, logged."""
+    error = rule.refusal(token)
+    error.provider = token.provider.name
+    return log_refusal(error)
 
 
 def _check_resource(resource: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from bearerguard._core.compact import encoded
 from bearerguard._core.credentials import Headers, bearer_token, is_one_token, several_tokens
@@ -31,6 +31,7 @@ E = TypeVar("E", bound=AuthError)
 _logger = logging.getLogger("bearerguard")
 
 
+@final
 class ResourceServer:
     """An OAuth 2.0 resource server (RFC 6749, section 1.1). Safe to share by threads and event loops.
 
@@ -77,6 +78,13 @@ class ResourceServer:
         self._verifier = Verifier((provider, self._sources[provider.name]) for provider in providers)
         if keys is not None:
             self._import_keys(keys)
+
+    def __init_subclass__(cls) -> None:
+        # A door asks one of several methods: a check that a subclass adds to some is left out by others.
+        raise TypeError(
+            "ResourceServer is not for subclassing: what more a token must fulfil is a rule, such as "
+            "claim('jti', lambda jti: jti not in revoked)."
+        )
 
     # -- tokens --------------------------------------------------------------------------------------
 

@@ -13,27 +13,34 @@ from msgspec import Struct
 
 from bearerguard._core.claim_path import look_up, texts_in, texts_of
 from bearerguard._core.json_object import decode_object_again
+from bearerguard._core.limits import MAX_KEPT_CLAIMS, MAX_KEPT_CLAIMS_BYTES
 
 if TYPE_CHECKING:
     from bearerguard.provider import Provider
 
 
 class SignedClaims(Struct, gc=False):
-    """What a provider signed: JSON, or its members once they were asked for and none can be changed in place.
+    """What a provider signed, as JSON; shared by all tokens of the same text.
 
-    Tokens of the same text share it, and what one request does to its token no other may see.
+    A few claims are kept decoded as well once they were asked for, if none of them can be changed in place.
     """
 
     provider: Provider
-    claims: bytes | dict[str, Any]
+    payload: bytes
+    kept: dict[str, Any] | None = None
 
     def members(self) -> dict[str, Any]:
-        """Return the claims; nobody may change them."""
-        claims = self.claims
-        if isinstance(claims, bytes):
-            claims = decode_object_again(claims)
-            if not any(value.__class__ is list or value.__class__ is dict for value in claims.values()):
-                self.claims = claims
+        """Return the claims as a dict of the caller's own."""
+        kept = self.kept
+        if kept is not None:
+            return kept.copy()
+        claims = decode_object_again(self.payload)
+        if (
+            len(self.payload) <= MAX_KEPT_CLAIMS_BYTES
+            and len(claims) <= MAX_KEPT_CLAIMS
+            and not any(value.__class__ is list or value.__class__ is dict for value in claims.values())
+        ):
+            self.kept = claims.copy()
         return claims
 
 
@@ -155,4 +162,4 @@ class AccessToken:
 
 def own_claims(token: AccessToken) -> dict[str, Any]:
     """Return all claims as a dict that its owner may change; for doors."""
-    return token._decoded().copy()  # noqa: SLF001 - the view that `claims` makes costs more than the copy
+    return (token._claims or token._decoded()).copy()  # noqa: SLF001 - a view would cost more than the copy

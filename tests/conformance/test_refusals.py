@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+
+import pytest
 
 from bearerguard import ResourceServer, claim, fresh, role, scope
 from bearerguard.testing import Issuer
@@ -131,6 +134,21 @@ def test_a_missing_role_or_claim_is_a_403_that_promises_nothing(
         opened = door.open(server, rule)
         answer = opened.get(issuer.token(scope="b", roles=["clerk"], dept="sales"))
         assert (answer.status, answer.challenge, opened.api.entered) == (403, {}, []), rule
+
+
+@at_every_guard
+def test_a_refusal_is_logged_once_with_its_reason_and_an_admittance_not_at_all(
+    door: Door, issuer: Issuer, server: ResourceServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bearerguard")
+    opened = door.open(server, scope("orders:read"))
+    opened.get(issuer.token(scope="orders:read"))
+    opened.get(issuer.token(scope="other"))
+    opened.get(issuer.forged())
+    opened.get(fields=[(b"Authorization", b"Bearer two tokens")])
+    opened.get(issuer.token(scope="orders:read"))
+    reasons = [record.__dict__["reason"] for record in caplog.records if hasattr(record, "reason")]
+    assert reasons == ["insufficient_scope", "signature", "malformed_header"]
 
 
 @at_every_guard

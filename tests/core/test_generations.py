@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from bearerguard._core.generations import Generations
 
 
@@ -44,7 +46,8 @@ def test_a_newer_value_replaces_an_older_one_in_either_generation() -> None:
     assert len(memory) == 2
 
 
-def test_what_is_forgotten_is_freed_little_by_little() -> None:
+@pytest.mark.parametrize("limit", [8, 100, 256])
+def test_what_is_forgotten_is_freed_little_by_little(limit: int) -> None:
     class Entry:
         alive = 0
 
@@ -54,13 +57,16 @@ def test_what_is_forgotten_is_freed_little_by_little() -> None:
         def __del__(self) -> None:
             Entry.alive -= 1
 
-    memory: Generations[int, Entry] = Generations(8)
+    memory: Generations[int, Entry] = Generations(limit)
     before = 0
-    for number in range(100):
+    for number in range(10 * limit):
         memory.put(number, Entry())
-        assert before - Entry.alive <= 1
+        assert before - Entry.alive <= 16
         before = Entry.alive
-    assert Entry.alive <= 24
+        assert Entry.alive <= 3 * limit
+    for number in range(10 * limit, 11 * limit):
+        memory.put(number, Entry())
+    assert Entry.alive <= 2 * limit
 
 
 def test_an_entry_that_another_thread_freed_meanwhile_is_no_trouble() -> None:
@@ -70,5 +76,6 @@ def test_an_entry_that_another_thread_freed_meanwhile_is_no_trouble() -> None:
 
     memory: Generations[int, int] = Generations(4)
     memory._forgotten = Emptied()
-    memory.put(1, 1)
+    for number in range(5):
+        memory.put(number, number)
     assert memory.get(1) == 1

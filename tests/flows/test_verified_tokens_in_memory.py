@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bearerguard._core.generations import Generations
 from bearerguard._core.limits import MAX_CACHED_HEADER_BYTES
 from bearerguard.testing import Issuer
 from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, refusal, verifier, wanted
@@ -44,7 +45,7 @@ def test_a_token_from_memory_has_the_keys_refreshed_that_are_due_and_not_used_th
     accepted(server.attempt(TOKEN, NOW))
     assert source.asked_ahead == []
     assert source.key_set is not None
-    source.key_set.keys._by_kid.clear()  # verified again, it would be of an unknown key
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
     accepted(server.attempt(TOKEN, NOW + 10))
     assert source.asked_ahead == [NOW + 10]
     assert wanted(server.attempt(TOKEN, NOW + 20)).cause == "missing"
@@ -55,10 +56,21 @@ def test_a_token_from_memory_is_not_verified_again() -> None:
     server = verifier(source)
     first = accepted(server.attempt(TOKEN, NOW))
     assert source.key_set is not None
-    source.key_set.keys._by_kid.clear()  # verified again, it would be of an unknown key
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
     second = accepted(server.attempt(TOKEN, NOW + 1))
     assert first == second
     assert (first.verified_at, second.verified_at) == (NOW, NOW + 1)
+
+
+def test_a_token_that_was_not_brought_for_a_while_is_still_in_memory() -> None:
+    source = StubSource(JWKS)
+    server = verifier(source)
+    server._accepted = Generations(2)
+    for token in (TOKEN, ISSUER.token()):  # one generation is full
+        accepted(server.attempt(token, NOW))
+    assert source.key_set is not None
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+    accepted(server.attempt(TOKEN, NOW + 1))
 
 
 def test_what_one_request_does_to_its_claims_no_other_sees() -> None:

@@ -43,7 +43,10 @@ class Web:
 
 def drive(flow: Generator[WaitForKeys, float | None, Any], colour: str) -> Any:
     """What comes of a flow that waits, in either colour."""
-    waiting = Waiting(flow)
+    return drive_once(Waiting(flow), colour)
+
+
+def drive_once(waiting: Waiting, colour: str) -> Any:
     if colour == "sync":
         return waiting.wait()
 
@@ -53,7 +56,7 @@ def drive(flow: Generator[WaitForKeys, float | None, Any], colour: str) -> Any:
     return anyio.run(awaited, backend=colour)
 
 
-def waiting_flow(source: Source, causes: list[Cause]) -> Generator[WaitForKeys, float | None, list[Any]]:
+def waiting_flow(source: Source, causes: list[Cause]) -> Generator[WaitForKeys, float | None, Any]:
     """A flow that waits once for each cause, and returns the answers."""
     answers: list[Any] = []
     for cause in causes:
@@ -86,6 +89,15 @@ def test_what_a_flow_raises_comes_out(colour: str) -> None:
 
     with pytest.raises(LookupError, match="refused"):
         drive(flow(), colour)
+
+
+@pytest.mark.parametrize("again", ["sync", "asyncio"])
+@pytest.mark.parametrize("first", ["sync", "asyncio"])
+def test_a_verification_is_waited_for_once(first: str, again: str) -> None:
+    waiting = Waiting(waiting_flow(Source(None), ["missing"]))
+    drive_once(waiting, first)
+    with pytest.raises(RuntimeError, match="once"):
+        drive_once(waiting, again)
 
 
 def test_documents_are_fetched_one_after_the_other() -> None:

@@ -39,7 +39,7 @@ def payload_of(jws: str, keys: Any) -> bytes:
         usable = Keys(read_keys(public_part(keys), allow_secret=True)[0])
     except UnusableKeys:
         raise InvalidToken("unknown_key", "No usable key.") from None
-    named = usable.named(header.alg, header.kid) if header.kid is not None else ()
+    named = usable.named.get((header.alg, header.kid), ())
     for verify in named or usable.unnamed(header.alg, header.kid):
         if verify(signature, head + b"." + body):
             return payload

@@ -17,6 +17,7 @@ Claims = dict[str, Any]
 Window = tuple[float, float]
 """From when and until when (not included) a token is valid, leeway included."""
 ClaimChecks = Callable[[Claims, float], Window]
+_NUMBERS: frozenset[Any] = frozenset((int, float))
 
 
 def compose_checks(
@@ -38,18 +39,21 @@ def compose_checks(
     """
     accepted = None if audiences is None else frozenset(audiences)
     present = tuple(dict.fromkeys(required))
+    # RFC 7519, sections 4.1.2 and 4.1.7; RFC 8693, section 4.3
+    strings = ("sub", "jti", "client_id") if "client_id" in present else ("sub", "jti")
     values = tuple(required_values.items())
 
     def check(claims: Claims, now: float) -> Window:
         window = check_times(claims, now, leeway)
         if accepted is not None:
             check_audience(claims, audience_claim, accepted)
-        check_registered_types(claims)
+        for name in strings:
+            value = claims.get(name)
+            if value is not None and value.__class__ is not str:
+                raise InvalidToken("invalid_claim", f"The token's {name!r} claim is malformed.")
         for name in present:
             if claims.get(name) is None:
                 raise InvalidToken("missing_claim", f"The token has no {name!r} claim.")
-            if name == "client_id" and claims[name].__class__ is not str:  # RFC 8693, section 4.3
-                raise InvalidToken("invalid_claim", "The token's 'client_id' claim is malformed.")
         for name, allowed in values:
             check_value(claims, name, allowed)
         if "cnf" in claims:
@@ -62,23 +66,30 @@ def compose_checks(
 def check_times(claims: Claims, now: float, leeway: float) -> Window:
     """`exp`, `nbf` and `iat` (RFC 7519, sections 4.1.4 to 4.1.6). `exp` is past at `exp` itself.
 
-    A token issued in the future is refused like one that is not valid yet: its clock or ours is wrong.
+    A token issued in the future is refused like one that is not valid yet: its clock or ours is wrong. A date
+    is a finite JSON number of seconds (section 2), never a string or a boolean.
     """
     expires = claims.get("exp")
     if expires is None:
         raise InvalidToken("missing_claim", "The token has no 'exp' claim.")
-    until = _numeric_date(expires, "exp") + leeway
+    if expires.__class__ not in _NUMBERS or not -MAX_NUMERIC_DATE <= expires <= MAX_NUMERIC_DATE:
+        raise _no_date("exp")
+    until: float = expires + leeway
     if not now < until:  # so put that a clock which is no number lets nobody in
         raise InvalidToken("expired", "The token has expired.")
     start = -MAX_NUMERIC_DATE - leeway
     not_before = claims.get("nbf")
     if not_before is not None:
-        start = _numeric_date(not_before, "nbf") - leeway
+        if not_before.__class__ not in _NUMBERS or not -MAX_NUMERIC_DATE <= not_before <= MAX_NUMERIC_DATE:
+            raise _no_date("nbf")
+        start = not_before - leeway
         if now < start:
             raise InvalidToken("not_yet_valid", "The token is not valid yet.")
     issued_at = claims.get("iat")
     if issued_at is not None:
-        issued = _numeric_date(issued_at, "iat") - leeway
+        if issued_at.__class__ not in _NUMBERS or not -MAX_NUMERIC_DATE <= issued_at <= MAX_NUMERIC_DATE:
+            raise _no_date("iat")
+        issued = issued_at - leeway
         if now < issued:
             raise InvalidToken("not_yet_valid", "The token was issued in the future.")
         if issued > start:  # noqa: PLR1730 - `max` would cost as much as all else here
@@ -107,16 +118,6 @@ def check_audience(claims: Claims, claim: str, accepted: frozenset[str]) -> None
     raise InvalidToken("audience", "The token is meant for another audience.")
 
 
-def check_registered_types(claims: Claims) -> None:
-    """`sub` and `jti` are strings where they are given (RFC 7519, sections 4.1.2 and 4.1.7)."""
-    subject = claims.get("sub")
-    if subject is not None and subject.__class__ is not str:
-        raise InvalidToken("invalid_claim", "The token's 'sub' claim is malformed.")
-    identifier = claims.get("jti")
-    if identifier is not None and identifier.__class__ is not str:
-        raise InvalidToken("invalid_claim", "The token's 'jti' claim is malformed.")
-
-
 def check_value(claims: Claims, name: str, allowed: tuple[Any, ...]) -> None:
     """A claim that the provider's configuration fixes; `1`, `1.0` and `true` are three different values."""
     value = claims.get(name)
@@ -131,11 +132,5 @@ def refuse_sender_constrained() -> None:
     raise InvalidToken("sender_constrained", "The token is bound to a key, and cannot be used as Bearer.")
 
 
-def _numeric_date(value: Any, name: str) -> float:
-    """A finite JSON number of seconds (RFC 7519, section 2), never a string or a boolean."""
-    if (value.__class__ is int or value.__class__ is float) and (
-        -MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE
-    ):
-        number: float = value
-        return number
-    raise InvalidToken("invalid_claim", f"The token's {name!r} claim is no date.")
+def _no_date(name: str) -> InvalidToken:
+    return InvalidToken("invalid_claim", f"The token's {name!r} claim is no date.")

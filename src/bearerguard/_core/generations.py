@@ -10,30 +10,31 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+_AT_ONCE = 16
 
 
 class Generations(Generic[K, V]):
     """A mapping that forgets what was not asked for while `limit` other entries were.
 
-    `young` is the generation in which nearly all that is asked for again is found; only read it.
+    `young` and `old` are for looking without a call; what is found in `old` is to be asked for by `get`.
     """
 
-    __slots__ = ("_forgotten", "_limit", "_old", "young")
+    __slots__ = ("_forgotten", "_limit", "old", "young")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.young: dict[K, V] = {}
-        self._old: dict[K, V] = {}
+        self.old: dict[K, V] = {}
         self._forgotten: dict[K, V] = {}
 
     def __len__(self) -> int:
-        return len(self.young.keys() | self._old.keys())
+        return len(self.young.keys() | self.old.keys())
 
     def get(self, key: K) -> V | None:
         """Return what is remembered for `key`, and remember it longer."""
         value = self.young.get(key)
         if value is None:
-            value = self._old.get(key)
+            value = self.old.get(key)
             if value is not None:
                 self.put(key, value)
         return value
@@ -42,13 +43,18 @@ class Generations(Generic[K, V]):
         """Remember `value`; the generation before the last is forgotten when this one is full."""
         young = self.young
         young[key] = value
-        if self._forgotten:
-            # Freeing thousands of entries at once would be a pause: each `put` frees one.
-            try:  # noqa: SIM105 - a context manager costs more than all else here
-                self._forgotten.popitem()
-            except KeyError:  # another thread took the last
-                pass
-        if len(young) >= self._limit:
-            self._forgotten = self._old
-            self._old = young
-            self.young = {}
+        size = len(young)
+        if not size % _AT_ONCE or size >= self._limit:
+            self._forget()
+
+    def _forget(self) -> None:
+        # Freeing thousands of entries at once would be a pause, and one at a time costs each `put` as much as
+        # all else it does.
+        free = self._forgotten.popitem
+        try:
+            for _ in range(_AT_ONCE):
+                free()
+        except KeyError:  # none is left, or another thread took the last
+            pass
+        if len(self.young) >= self._limit:
+            self._forgotten, self.old, self.young = self.old, self.young, {}

@@ -7,48 +7,39 @@ and key set alike: there is one parser, so no two parts of the library can read 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
 from bearerguard._core.limits import MAX_JSON_DEPTH
 
 _decode_any = msgspec.json.Decoder().decode
+T = TypeVar("T")
 
 
-def decode_json(data: bytes) -> Any:
-    """Return the value of the JSON text `data`.
+def _bounded(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    def bounded(data: bytes) -> T:
+        # The parser's own depth limit depends on how deep the caller stands; this one does not. Counting is
+        # a fast upper bound, so the exact walk is only taken by a text that has many brackets. What is left
+        # without them says how many there are, of both kinds, in one pass.
+        if len(data) - len(data.translate(None, b"{[")) > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH:
+            raise ValueError("nested too deep")
+        try:
+            return decode(data)
+        except msgspec.ValidationError:
+            raise ValueError("not a JSON object") from None
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise ValueError("not JSON") from None
 
-    Raises:
-        ValueError: not JSON, not UTF-8, or nested deeper than `limits.MAX_JSON_DEPTH`.
-    """
-    # The parser's own depth limit depends on how deep the caller stands; this one does not. Counting is
-    # a fast upper bound, so the exact walk is only taken by a text that has many brackets. What is left
-    # without them says how many there are, of both kinds, in one pass.
-    brackets = len(data) - len(data.translate(None, b"{["))
-    if brackets > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH:
-        raise ValueError("nested too deep")
-    try:
-        return _decode_any(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise ValueError("not JSON") from None
+    return bounded
 
 
-def decode_object(data: bytes) -> dict[str, Any]:
-    """Return the members of the JSON object `data`.
+decode_json: Callable[[bytes], Any] = _bounded(_decode_any)
+"""Return the value of a JSON text; ValueError where it is none, or nested deeper than `MAX_JSON_DEPTH`."""
 
-    Raises:
-        ValueError: not JSON, or JSON that is no object.
-
-    Example:
-        >>> decode_object(b'{"alg": "ES256"}')
-        {'alg': 'ES256'}
-    """
-    value = decode_json(data)
-    if value.__class__ is not dict:
-        raise ValueError("not a JSON object")
-    members: dict[str, Any] = value
-    return members
+decode_object: Callable[[bytes], dict[str, Any]] = _bounded(msgspec.json.Decoder(dict[str, Any]).decode)
+"""Return the members of a JSON object; ValueError also where the text is JSON and no object."""
 
 
 def decode_object_again(data: bytes) -> dict[str, Any]:

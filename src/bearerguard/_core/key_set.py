@@ -28,17 +28,22 @@ _NONE: tuple[Verify, ...] = ()
 class Keys:
     """The keys of a set, arranged so that finding those to try is one look-up.
 
+    Attributes:
+        all: the keys.
+        identities: what tells whether another set has the same keys.
+        named: by `alg` and `kid`, the keys published under that name that fit (RFC 7515, section 4.1.4).
+
     Two sets of the same keys are interchangeable, so a refresh that brings nothing new keeps the object it
     has: whatever was verified under it stays verified.
     """
 
-    __slots__ = ("_any", "_by_kid", "_unnamed", "all", "identities")
+    __slots__ = ("_any", "_unnamed", "all", "identities", "named")
 
     def __init__(self, keys: Iterable[VerificationKey]) -> None:
         self.all: tuple[VerificationKey, ...] = tuple(keys)
         self.identities: frozenset[tuple[object, ...]] = frozenset(key.identity for key in self.all)
         self._any: dict[str, tuple[Verify, ...]] = {}
-        self._by_kid: dict[tuple[str, str], tuple[Verify, ...]] = {}
+        self.named: dict[tuple[str, str | None], tuple[Verify, ...]] = {}
         self._unnamed: dict[str, tuple[Verify, ...]] = {}
         for key in self.all:
             for alg, verify in key.verifiers.items():
@@ -46,12 +51,8 @@ class Keys:
                 if key.kid is None:
                     self._unnamed[alg] = (*self._unnamed.get(alg, _NONE), verify)[:MAX_KEYS_TRIED]
                 else:
-                    named = self._by_kid.get((alg, key.kid), _NONE)
-                    self._by_kid[alg, key.kid] = (*named, verify)[:MAX_KEYS_TRIED]
-
-    def named(self, alg: str, kid: str) -> tuple[Verify, ...]:
-        """The keys published under `kid` that fit `alg` (RFC 7515, section 4.1.4)."""
-        return self._by_kid.get((alg, kid), _NONE)
+                    named = self.named.get((alg, key.kid), _NONE)
+                    self.named[alg, key.kid] = (*named, verify)[:MAX_KEYS_TRIED]
 
     def unnamed(self, alg: str, kid: str | None) -> tuple[Verify, ...]:
         """The keys to try where no key is named: those without `kid`, or any for a token without one."""

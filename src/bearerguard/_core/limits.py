@@ -23,6 +23,9 @@ MAX_LEEWAY: Final = 300.0
 CACHED_TOKENS: Final = 4096
 MAX_CACHED_PAYLOAD_BYTES: Final = 4096
 """A larger payload is verified anew each time: the cache is bounded in bytes as well."""
+MAX_KEPT_CLAIMS: Final = 16
+MAX_KEPT_CLAIMS_BYTES: Final = 512
+"""Claims are kept decoded if they are no more than that: decoded, they take several times the memory."""
 CACHED_HEADERS: Final = 256
 MAX_CACHED_HEADER_BYTES: Final = 1024
 

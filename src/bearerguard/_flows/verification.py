@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from hashlib import sha256
 from math import inf
+from typing import Any
 
 from msgspec import Struct
 
@@ -50,7 +51,7 @@ class Trust(Struct, frozen=True):
     check: ClaimChecks
 
 
-class Accepted(SignedClaims, gc=False):
+class Accepted(SignedClaims, gc=False, kw_only=True):
     """A verdict in memory: all that is needed to give it again."""
 
     start: float
@@ -99,8 +100,10 @@ class Verifier:
             raise InvalidToken("too_large", "The token is too long.")
         # The whole token, signature included, by a hash that nobody can make collide.
         digest = sha256(raw).digest()
-        # Looked up here first, as a call more would cost as much as the look-up.
-        verdict = self._accepted.young.get(digest) or self._accepted.get(digest)
+        accepted = self._accepted
+        verdict = accepted.young.get(digest)
+        if verdict is None and digest in accepted.old:
+            verdict = accepted.get(digest)
         if verdict is not None:
             source = verdict.source
             key_set = source.key_set
@@ -112,15 +115,28 @@ class Verifier:
             ):
                 return AccessToken(raw, verdict, now)
         parsed = self._parse(raw)
-        outcome = self._decide(parsed, now, waited)
+        issuer = parsed.claims.get("iss")
+        chosen = self._trusted.get(issuer) if issuer.__class__ is str else None
+        if chosen is None:
+            chosen = self._of_any_issuer(issuer)
+        if len(chosen) == 1:
+            trust = chosen[0]
+            try:
+                outcome = decide(trust, parsed, now, waited)
+            except AuthError as error:
+                error.provider, error.kid = trust.provider.name, parsed.header.kid
+                raise
+        else:
+            outcome = decide_among(chosen, parsed, now, waited)
         if isinstance(outcome, WaitForKeys):
             return outcome
         if len(parsed.payload) <= MAX_CACHED_PAYLOAD_BYTES:
-            self._accepted.put(digest, outcome)
+            accepted.put(digest, outcome)
         return AccessToken(raw, outcome, now, parsed.claims)
 
     def _parse(self, raw: bytes) -> Parsed:
         head, body, tail, signing_input = split(raw)
+        # Looked up here first: a call more would cost as much as the look-up.
         header = self._headers.young.get(head) or self._headers.get(head)
         if header is None:
             header = parse_header(head)
@@ -137,31 +153,16 @@ class Verifier:
             raise InvalidToken("malformed", "The token's signature is not base64url.") from None
         return Parsed(header, claims, payload, signing_input, signature)
 
-    def _decide(self, parsed: Parsed, now: float, waited: Waited) -> Accepted | WaitForKeys:
-        chosen = self._choose(parsed.claims)
-        if len(chosen) != 1:
-            return decide_among(chosen, parsed, now, waited)
-        trust = chosen[0]
-        try:
-            return decide(trust, parsed, now, waited)
-        except AuthError as error:
-            error.provider, error.kid = trust.provider.name, parsed.header.kid
-            raise
-
-    def _choose(self, claims: Claims) -> tuple[Trust, ...]:
-        """The providers whose issuer is exactly the token's `iss` (RFC 7519, section 4.1.1)."""
-        issuer = claims.get("iss")
-        if issuer.__class__ is str:
-            chosen = self._trusted.get(issuer) or self._trusted.get(None)
-            if chosen is None:
-                raise InvalidToken("issuer", "The token was issued by somebody who is not trusted here.")
-            return chosen
-        if issuer is not None:
+    def _of_any_issuer(self, issuer: Any) -> tuple[Trust, ...]:
+        """The providers that take the tokens of issuers that no other has (RFC 7519, section 4.1.1)."""
+        if issuer is not None and issuer.__class__ is not str:
             raise InvalidToken("invalid_claim", "The token's 'iss' claim is malformed.")
         chosen = self._trusted.get(None)
-        if chosen is None:
+        if chosen is not None:
+            return chosen
+        if issuer is None:
             raise InvalidToken("missing_claim", "The token has no 'iss' claim.")
-        return chosen
+        raise InvalidToken("issuer", "The token was issued by somebody who is not trusted here.")
 
 
 def verification(verifier: Verifier, raw: bytes, first: WaitForKeys, clock: Callable[[], float]) -> Flow:
@@ -179,7 +180,7 @@ def verification(verifier: Verifier, raw: bytes, first: WaitForKeys, clock: Call
 
 
 def decide_among(
-    chosen: Iterable[Trust], parsed: Parsed, now: float, waited: Waited
+    chosen: tuple[Trust, ...], parsed: Parsed, now: float, waited: Waited
 ) -> Accepted | WaitForKeys:
     """Decide where several providers have the token's issuer: any of them that accepts will do.
 
@@ -227,12 +228,14 @@ def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> Accepted
             raise _unavailable(waited[source])
         return WaitForKeys(source, "missing")
     keys = key_set.keys
-    candidates = keys.named(alg, kid) if kid is not None else ()
+    candidates = keys.named.get((alg, kid), ())
     named = bool(candidates)
     for verify in candidates or keys.unnamed(alg, kid):
         if verify(parsed.signature, parsed.signing_input):
             start, until = trust.check(parsed.claims, now)
-            return Accepted(trust.provider, parsed.payload, start, until, source, keys)
+            return Accepted(
+                trust.provider, parsed.payload, start=start, until=until, source=source, keys=keys
+            )
     if named or key_set.refresh_at == inf:
         raise _not_signed(named or bool(keys.unnamed(alg, kid)))
     # No key of that name: it may have been published since. Keys without a name may have been replaced.

@@ -35,7 +35,7 @@ class Waiting:
         Raises:
             AuthError: the refusal.
         """
-        flow = self.flow
+        flow, self.flow = self.flow, _driven()
         try:
             effect = next(flow)
             while True:
@@ -47,13 +47,19 @@ class Waiting:
         return self._suspended().__await__()
 
     async def _suspended(self) -> AccessToken:
-        flow = self.flow
+        flow, self.flow = self.flow, _driven()
         try:
             effect = next(flow)
             while True:
                 effect = flow.send(await _source_of(effect).wait_async(effect.cause))
         except StopIteration as stop:
             return cast("AccessToken", stop.value)
+
+
+def _driven() -> Flow:
+    """What is left of a flow; driving a finished generator again would return None, and no error."""
+    yield from ()
+    raise RuntimeError("a verification is waited for once")
 
 
 def run_fetch(flow: Generator[HttpGet | CallSource, Any, R], session: Session | None) -> R:

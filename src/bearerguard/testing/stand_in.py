@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from bearerguard._core.credentials import Headers, bearer_token, is_one_token
+from bearerguard._core.limits import MAX_TOKEN_BYTES
 from bearerguard._flows.verification import Flow
 from bearerguard._io.drive import Waiting
 from bearerguard.errors import AuthError, InvalidToken, SecurityWarning
@@ -69,8 +70,10 @@ def standing_in(
     verify, averify, attempt = ResourceServer.verify, ResourceServer.averify, ResourceServer.attempt
 
     def exchanged(server: ResourceServer, token: str | None) -> AccessToken | None:
+        if token is None or len(token) > MAX_TOKEN_BYTES:
+            return None
         providers = _providers_at(jwks_uri, server)
-        if token is None or not providers or _is_anothers(token, server, providers):
+        if not providers or _is_anothers(token, server, providers):
             return None
         _require_pytest(request)
         return _verified(token, providers, token_body, issuer, verify)
@@ -84,6 +87,7 @@ def standing_in(
             return exchanged(server, token) or await averify(server, token)
 
     def attempt_exchanged(server: ResourceServer, headers: Headers) -> AccessToken | Waiting:
+        headers = list(headers)
         with _mismatch_told(server, jwks_uri):
             outcome = exchanged(server, _bearer_in(headers)) or attempt(server, headers)
             if isinstance(outcome, AccessToken):
@@ -110,7 +114,7 @@ class _StandIn(AccessToken):
         self, bearer: str, provider: Provider, token_body: Mapping[str, Any], minted: AccessToken
     ) -> None:
         signed = SignedClaims(provider, json.dumps(token_body).encode())
-        super().__init__(bearer.encode(), signed, minted.verified_at)
+        super().__init__(bearer.encode(errors="replace"), signed, minted.verified_at)
         self._end = minted.expires_at
 
     @property
