@@ -1,11 +1,12 @@
 """Requests a second of one application under uvicorn (httptools, uvloop) and `wrk`, differently protected.
 
-All servers are up at once and only the one under load works. Loads are short and in turn, and a percentage is
-taken within a round. A server under load never idles, so on a quiet machine it answers as many requests a
-second as it can in a second of processor time; that time is what counts here, for a busy machine takes none
-of it away. What `wrk` counted by the clock on the wall is shown beside it. Both kinds of load go through the
-same script, which sends one token for ever or goes round a pool three times the size of the verified-token
-cache. Everything stays on loopback and ends by itself.
+All servers are up at once and only the one under load works. Loads are short, in turn, and many, because
+what else a machine does comes and goes within seconds; a percentage is taken within a round. A server
+under load never idles, so on a quiet machine it answers as many requests a second as it can in a second
+of processor time; that time is what counts here, for a busy machine takes none of it away. What `wrk`
+counted by the clock on the wall is shown beside it. Both kinds of load go through the same script, which
+sends one token for ever or goes round a pool three times the size of the verified-token cache, each load
+from where the last one of its server ended. Everything stays on loopback and ends by itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from bench.rounds import Spread
 from bench.settings import Settings
 
 CONNECTIONS = 32
+LOAD_SECONDS = 0.3
 LOADS = (
     ("repeated", "bare"),
     ("repeated", "nothing"),
@@ -36,21 +39,22 @@ Load = tuple[str, str]
 
 
 def _pinned(command: list[str], position: int) -> list[str]:
-    """Keep the servers on one processor and the load on another, where there are two to have."""
+    """Keep the servers on one processor and the load on another, the farthest that there is to have."""
     available = sorted(os.sched_getaffinity(0))
     if len(available) < 2 or shutil.which("taskset") is None:
         return command
-    return ["taskset", "-c", str(available[-1 - position]), *command]
+    return ["taskset", "-c", str(available[position]), *command]
 
 
 class _Server:
     def __init__(self, python: str, kind: str, directory: Path) -> None:
-        command = _pinned([python, "-m", "bench.served_app", kind, str(directory)], 0)
+        command = _pinned([python, "-m", "bench.served_app", kind, str(directory)], -1)
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
+        self.answered: dict[Path, int] = {}
 
     def processor_seconds(self) -> float:
         """How long the server's only working thread has run so far."""
@@ -83,23 +87,26 @@ def counted(output: str) -> tuple[int, float]:
     return int(requests[1]), float(rate[1])
 
 
-def _load(wrk: str, server: _Server, tokens: Path, seconds: int) -> Rate:
+def _load(wrk: str, server: _Server, tokens: Path) -> Rate:
     command = [
         wrk,
         "-t1",
         f"-c{CONNECTIONS}",
-        f"-d{seconds}s",
+        "-d60s",
         "-s",
         str(ROOT / "bench" / "wrk.lua"),
         f"http://127.0.0.1:{server.port}/greeting",
         "--",
         str(tokens),
+        str(server.answered.get(tokens, 0)),
     ]
     before = server.processor_seconds()
-    done = subprocess.run(
-        _pinned(command, 1), capture_output=True, text=True, check=True, timeout=seconds + 30
-    )
-    requests, wall = counted(done.stdout)
+    with subprocess.Popen(_pinned(command, 0), stdout=subprocess.PIPE, text=True) as process:
+        time.sleep(LOAD_SECONDS)
+        process.send_signal(signal.SIGINT)  # it counts whole seconds; interrupted, it says what it has done
+        output, _ = process.communicate(timeout=30)
+    requests, wall = counted(output)
+    server.answered[tokens] = server.answered.get(tokens, 0) + requests
     return Rate(requests / (server.processor_seconds() - before), wall)
 
 
@@ -136,7 +143,7 @@ def measure(settings: Settings) -> Findings:
     """Load each application in turn.
 
     Args:
-        settings: How long and with what; a round here is six loads, so fewer rounds are taken.
+        settings: How long and with what.
 
     Returns:
         The percentages with their targets, or a note where `wrk` is not installed.
@@ -147,24 +154,25 @@ def measure(settings: Settings) -> Findings:
     pool = settings.material.directory / "RS256.new.txt"
     one = BUILD / "one-token.txt"
     one.write_text(settings.material.tokens("RS256.new")[0] + "\n", "ascii")
-    rounds, seconds = max(3, settings.rounds // 3), 1 if settings.rounds < 20 else 2
     kinds = dict.fromkeys(kind for _, kind in LOADS)
     servers = {kind: _Server(settings.python, kind, settings.material.directory) for kind in kinds}
     taken: dict[Load, list[Rate]] = {load: [] for load in LOADS}
     try:
         for kind in kinds:
-            _load(wrk, servers[kind], pool, 1)
+            _load(wrk, servers[kind], pool)
         end = time.monotonic() + settings.part_seconds
-        for number in range(rounds):
+        for number in range(settings.rounds):
             turn = number % len(LOADS)
             for load in LOADS[turn:] + LOADS[:turn]:
                 tokens, kind = load
-                taken[load].append(_load(wrk, servers[kind], one if tokens == "repeated" else pool, seconds))
+                taken[load].append(_load(wrk, servers[kind], one if tokens == "repeated" else pool))
             if time.monotonic() > end:
                 break
     finally:
         for server in servers.values():
             server.close()
     count = len(taken[LOADS[0]])
-    notes = [f"{count} rounds of {seconds} s loads, {CONNECTIONS} connections, {os.cpu_count()} processors"]
+    notes = [
+        f"{count} rounds of {LOAD_SECONDS} s loads, {CONNECTIONS} connections, {os.cpu_count()} processors"
+    ]
     return Findings(_figures(taken), notes=notes)

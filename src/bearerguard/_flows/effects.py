@@ -6,7 +6,7 @@ To add an effect (asking an introspection endpoint, looking into a replay store)
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, final
 
 import msgspec
 
@@ -27,6 +27,7 @@ class KeySource(Protocol):
         """Start a refresh that nobody waits for, if one may be started now. Never blocks, never raises."""
 
 
+@final
 class WaitForKeys(msgspec.Struct, frozen=True):
     """Wait until the source's keys are as new as they can be had.
 
