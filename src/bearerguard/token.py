@@ -161,5 +161,9 @@ class AccessToken:
 
 
 def own_claims(token: AccessToken) -> dict[str, Any]:
-    """Return all claims as a dict that its owner may change; for doors."""
-    return (token._claims or token._decoded()).copy()  # noqa: SLF001 - a view would cost more than the copy
+    """Return all claims as a dict that its owner may change; for doors, as a view costs more than a copy."""
+    claims = token._claims  # noqa: SLF001
+    if claims is None:
+        kept = token._signed.kept  # noqa: SLF001
+        claims = token._decoded() if kept is None else kept  # noqa: SLF001
+    return claims.copy()
