@@ -72,8 +72,8 @@ format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-pins:  ## resolve requirements/*.in anew and write the pinned *.txt of all but the benchmark
-	for name in test dev docs fuzz mutants audit; do \
+pins:  ## resolve requirements/*.in anew and write the pinned *.txt
+	for name in test dev docs fuzz mutants audit bench bench-seeds; do \
 	  rm -rf $(VENV)-pins && \
 	  $(MAKE) --no-print-directory $(VENV)-pins/pyvenv.cfg VENV=$(VENV)-pins && \
 	  $(VENV)-pins/bin/python -m pip install -qq -r requirements/$$name.in && \
