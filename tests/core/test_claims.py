@@ -87,6 +87,16 @@ def test_what_is_no_finite_number_is_no_date(claim: str, value: Any) -> None:
     assert reason_of({claim: value}) == "invalid_claim"
 
 
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+def test_the_earliest_and_the_latest_number_are_dates(claim: str) -> None:
+    for value in (-(2**53), 2**53):
+        try:
+            check({claim: value})
+        except InvalidToken as refusal:
+            assert refusal.reason in {"expired", "not_yet_valid"}  # noqa: PT017 - some are accepted
+        assert reason_of({claim: value + (1 if value > 0 else -1)}) == "invalid_claim"
+
+
 # -- audience
 
 
@@ -145,12 +155,13 @@ def test_no_audience_is_checked_only_where_none_is_given_on_purpose() -> None:
 # -- everything else
 
 
+@pytest.mark.parametrize("required", [(), ("client_id",)])
 @pytest.mark.parametrize("claim", ["sub", "jti"])
-def test_sub_and_jti_are_strings_where_they_are_given(claim: str) -> None:
-    assert check({claim: "text"})
+def test_sub_and_jti_are_strings_where_they_are_given(claim: str, required: tuple[str, ...]) -> None:
+    assert check({claim: "text", "client_id": "app"}, required=required)
     values: list[Any] = [1, True, ["text"], {}]
     for value in values:
-        assert reason_of({claim: value}) == "invalid_claim"
+        assert reason_of({claim: value, "client_id": "app"}, required=required) == "invalid_claim"
 
 
 def test_required_claims_must_be_there_and_not_null() -> None:
@@ -161,6 +172,7 @@ def test_required_claims_must_be_there_and_not_null() -> None:
 def test_a_required_client_id_is_a_string() -> None:
     for value in (5, True, ["app"], {"id": "app"}):
         assert reason_of({"client_id": value}, required=("client_id",)) == "invalid_claim"
+        assert check({"client_id": value})
 
 
 def test_a_claim_with_a_fixed_value_must_have_one_of_its_values() -> None:

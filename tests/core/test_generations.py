@@ -69,6 +69,17 @@ def test_what_is_forgotten_is_freed_little_by_little(limit: int) -> None:
     assert Entry.alive <= 2 * limit
 
 
+def test_what_is_forgotten_is_not_freed_at_each_step() -> None:
+    memory: Generations[int, int] = Generations(64)
+    for number in range(128):
+        memory.put(number, number)
+    before = []
+    for number in range(128, 128 + 32):
+        memory.put(number, number)
+        before.append(len(memory._forgotten))
+    assert before == [64] * 15 + [48] * 16 + [32]
+
+
 def test_an_entry_that_another_thread_freed_meanwhile_is_no_trouble() -> None:
     class Emptied(dict[int, int]):
         def __bool__(self) -> bool:

@@ -8,38 +8,52 @@ and key set alike: there is one parser, so no two parts of the library can read 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from bearerguard._core.limits import MAX_JSON_DEPTH
 
 _decode_any = msgspec.json.Decoder().decode
-T = TypeVar("T")
+AN_OBJECT: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
+"""For `decode_json`: takes objects alone."""
 
 
-def _bounded(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
-    def bounded(data: bytes) -> T:
-        # The parser's own depth limit depends on how deep the caller stands; this one does not. Counting is
-        # a fast upper bound, so the exact walk is only taken by a text that has many brackets. What is left
-        # without them says how many there are, of both kinds, in one pass.
-        if len(data) - len(data.translate(None, b"{[")) > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH:
-            raise ValueError("nested too deep")
-        try:
-            return decode(data)
-        except msgspec.ValidationError:
-            raise ValueError("not a JSON object") from None
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise ValueError("not JSON") from None
+def decode_json(data: bytes, decode: Callable[[bytes], Any] = _decode_any) -> Any:
+    """Return the value of the JSON text `data`.
 
-    return bounded
+    Args:
+        data: the text.
+        decode: what is taken: any value, or `AN_OBJECT`.
+
+    Raises:
+        ValueError: not JSON, not UTF-8, nested deeper than `limits.MAX_JSON_DEPTH`, or not of that kind.
+    """
+    # The parser's own depth limit depends on how deep the caller stands; this one does not. Counting is
+    # a fast upper bound, so the exact walk is only taken by a text that has many brackets. What is left
+    # without them says how many there are, of both kinds, in one pass.
+    if len(data) - len(data.translate(None, b"{[")) > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH:
+        raise ValueError("nested too deep")
+    try:
+        return decode(data)
+    except msgspec.ValidationError:
+        raise ValueError("not a JSON object") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise ValueError("not JSON") from None
 
 
-decode_json: Callable[[bytes], Any] = _bounded(_decode_any)
-"""Return the value of a JSON text; ValueError where it is none, or nested deeper than `MAX_JSON_DEPTH`."""
+def decode_object(data: bytes) -> dict[str, Any]:
+    """Return the members of the JSON object `data`.
 
-decode_object: Callable[[bytes], dict[str, Any]] = _bounded(msgspec.json.Decoder(dict[str, Any]).decode)
-"""Return the members of a JSON object; ValueError also where the text is JSON and no object."""
+    Raises:
+        ValueError: not JSON, or JSON that is no object.
+
+    Example:
+        >>> decode_object(b'{"alg": "ES256"}')
+        {'alg': 'ES256'}
+    """
+    members: dict[str, Any] = decode_json(data, AN_OBJECT)
+    return members
 
 
 def decode_object_again(data: bytes) -> dict[str, Any]:

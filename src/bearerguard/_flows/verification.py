@@ -20,7 +20,7 @@ from bearerguard._core.claims import ClaimChecks, Claims, compose_checks
 from bearerguard._core.compact import split
 from bearerguard._core.generations import Generations
 from bearerguard._core.header import Header, parse_header
-from bearerguard._core.json_object import decode_object
+from bearerguard._core.json_object import AN_OBJECT, decode_json
 from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._core.limits import (
     CACHED_HEADERS,
@@ -144,7 +144,7 @@ class Verifier:
                 self._headers.put(head, header)
         try:
             payload = base64url.decode(body)
-            claims = decode_object(payload)
+            claims = decode_json(payload, AN_OBJECT)
         except ValueError:
             raise InvalidToken("malformed", "The token's payload is not a base64url JSON object.") from None
         try:
@@ -228,7 +228,7 @@ def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> Accepted
             raise _unavailable(waited[source])
         return WaitForKeys(source, "missing")
     keys = key_set.keys
-    candidates = keys.named.get((alg, kid), ())
+    candidates = keys.named.get((alg, kid))
     named = bool(candidates)
     for verify in candidates or keys.unnamed(alg, kid):
         if verify(parsed.signature, parsed.signing_input):
