@@ -27,7 +27,7 @@ class SignedClaims(Struct, gc=False):
 
     provider: Provider
     payload: bytes
-    kept: dict[str, Any] | None = None
+    kept: dict[str, Any] | None
 
     def members(self) -> dict[str, Any]:
         """Return the claims as a dict of the caller's own."""

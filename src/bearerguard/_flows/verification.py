@@ -51,7 +51,7 @@ class Trust(Struct, frozen=True):
     check: ClaimChecks
 
 
-class Accepted(SignedClaims, gc=False, kw_only=True):
+class Accepted(SignedClaims, gc=False):
     """A verdict in memory: all that is needed to give it again."""
 
     start: float
@@ -233,9 +233,7 @@ def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> Accepted
     for verify in candidates or keys.unnamed(alg, kid):
         if verify(parsed.signature, parsed.signing_input):
             start, until = trust.check(parsed.claims, now)
-            return Accepted(
-                trust.provider, parsed.payload, start=start, until=until, source=source, keys=keys
-            )
+            return Accepted(trust.provider, parsed.payload, None, start, until, source, keys)
     if named or key_set.refresh_at == inf:
         raise _not_signed(named or bool(keys.unnamed(alg, kid)))
     # No key of that name: it may have been published since. Keys without a name may have been replaced.

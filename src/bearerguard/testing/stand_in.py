@@ -113,7 +113,7 @@ class _StandIn(AccessToken):
     def __init__(
         self, bearer: str, provider: Provider, token_body: Mapping[str, Any], minted: AccessToken
     ) -> None:
-        signed = SignedClaims(provider, json.dumps(token_body).encode())
+        signed = SignedClaims(provider, json.dumps(token_body).encode(), None)
         super().__init__(bearer.encode(errors="replace"), signed, minted.verified_at)
         self._end = minted.expires_at
 
