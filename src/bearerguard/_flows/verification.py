@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from hashlib import sha256
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -37,6 +37,7 @@ from bearerguard.token import AccessToken, SignedClaims
 Waited = Mapping[KeySource, float | None]
 """The sources that this request has waited for, each with the answer."""
 NOT_WAITED: Waited = {}
+E = TypeVar("E", bound=AuthError)
 Flow = Generator[WaitForKeys, float | None, AccessToken]
 """A verification that waits for keys: each wait is answered with what came of it."""
 
@@ -120,12 +121,7 @@ class Verifier:
         if chosen is None:
             chosen = self._of_any_issuer(issuer)
         if len(chosen) == 1:
-            trust = chosen[0]
-            try:
-                outcome = decide(trust, parsed, now, waited)
-            except AuthError as error:
-                error.provider, error.kid = trust.provider.name, parsed.header.kid
-                raise
+            outcome = decide(chosen[0], parsed, now, waited)
         else:
             outcome = decide_among(chosen, parsed, now, waited)
         if type(outcome) is WaitForKeys:  # `isinstance` asks the metaclass of a `Struct`
@@ -193,7 +189,6 @@ def decide_among(
         try:
             outcome = decide(trust, parsed, now, waited)
         except AuthError as error:
-            error.provider, error.kid = trust.provider.name, parsed.header.kid
             refusals.append(error)
             continue
         if isinstance(outcome, Accepted):
@@ -216,32 +211,44 @@ def decide(trust: Trust, parsed: Parsed, now: float, waited: Waited) -> Accepted
     """
     alg, kid, typ = parsed.header
     if alg not in trust.algorithms:
-        raise InvalidToken("algorithm", "The token is signed with an algorithm that is not accepted.")
+        sentence = "The token is signed with an algorithm that is not accepted."
+        raise _by(trust, kid, InvalidToken("algorithm", sentence))
     if typ not in trust.types:
-        raise InvalidToken("type", "The token is not of a type that is accepted as an access token.")
+        sentence = "The token is not of a type that is accepted as an access token."
+        raise _by(trust, kid, InvalidToken("type", sentence))
     source = trust.source
     key_set = source.key_set
     if key_set is None or (
         not key_set.fetched_at <= now < key_set.refresh_at and not _is_usable(source, key_set, now)
     ):
         if source in waited:
-            raise _unavailable(waited[source])
+            raise _by(trust, kid, _unavailable(waited[source]))
         return WaitForKeys(source, "missing")
     keys = key_set.keys
     candidates = keys.named.get((alg, kid))
     named = bool(candidates)
     for verify in candidates or keys.unnamed(alg, kid):
         if verify(parsed.signature, parsed.signing_input):
-            start, until = trust.check(parsed.claims, now)
+            try:
+                start, until = trust.check(parsed.claims, now)
+            except InvalidToken as error:
+                _by(trust, kid, error)
+                raise
             return Accepted(trust.provider, parsed.payload, None, start, until, source, keys)
     if named or key_set.refresh_at == inf:
-        raise _not_signed(named or bool(keys.unnamed(alg, kid)))
+        raise _by(trust, kid, _not_signed(named or bool(keys.unnamed(alg, kid))))
     # No key of that name: it may have been published since. Keys without a name may have been replaced.
     if source not in waited:
         return WaitForKeys(source, "unknown_kid")
     if waited[source] is not None:
-        raise _unavailable(waited[source])
-    raise _not_signed(bool(keys.unnamed(alg, kid)))
+        raise _by(trust, kid, _unavailable(waited[source]))
+    raise _by(trust, kid, _not_signed(bool(keys.unnamed(alg, kid))))
+
+
+def _by(trust: Trust, kid: str | None, refusal: E) -> E:
+    """A refusal, with what operators are told of it."""
+    refusal.provider, refusal.kid = trust.provider.name, kid
+    return refusal
 
 
 def _trust(provider: Provider, source: KeySource) -> Trust:
