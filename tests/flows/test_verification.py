@@ -119,6 +119,21 @@ def test_a_refusal_names_the_provider_and_the_key_for_the_log() -> None:
     assert (before_any_provider.provider, before_any_provider.kid) == (None, None)
 
 
+def test_whatever_a_provider_refuses_operators_are_told_which_and_for_what_key() -> None:
+    source, other, empty = StubSource(JWKS), StubSource(Issuer(algorithm="ES256").jwks()), StubSource()
+    kid = ISSUER.signing_key.kid
+    for refused in (
+        refusal(verifier(source), ISSUER.with_header(alg="none")),
+        refusal(verifier(source), ISSUER.with_header(typ="dpop+jwt")),
+        refusal(verifier(source), ISSUER.forged()),
+        refusal(verifier(source), ISSUER.expired()),
+        refusal(verifier(empty), TOKEN, waited={empty: 30.0}),
+        refusal(verifier(other), TOKEN, waited={other: 30.0}),
+        refusal(verifier(other), TOKEN, waited={other: None}),
+    ):
+        assert (refused.provider, refused.kid) == ("a", kid), refused.reason
+
+
 def test_only_the_algorithms_of_the_provider_are_accepted() -> None:
     server = verifier(StubSource(JWKS), algorithms=["RS256"])
     assert refusal(server, TOKEN).reason == "algorithm"
