@@ -26,6 +26,7 @@ from starlette.testclient import TestClient
 
 from bearerguard import (
     RFC9068,
+    AuthError,
     InvalidToken,
     Profile,
     Provider,
@@ -277,6 +278,26 @@ def test_what_is_of_no_other_provider_is_exchanged(standing_in: StandingIn, bear
     server = beside(Issuer("https://other.test").provider())
     with standing_in(JWKS_URI, BODY):
         assert claims_of(server, bearer) == BODY
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"Bearer " + b"a" * 70_000, "too_large"),
+        (b"Bearer two tokens", "malformed_header"),
+        (b"Basic dTpw", "other_scheme"),
+    ],
+    ids=["too large", "two tokens", "other scheme"],
+)
+def test_a_header_that_no_token_could_come_in_is_refused_all_the_same(
+    standing_in: StandingIn, value: bytes, reason: str
+) -> None:
+    server = beside(Issuer("https://other.test").provider())
+    with standing_in(JWKS_URI, BODY):
+        assert server.authenticate(iter([(b"authorization", b"Bearer mocked_token")])).claims == BODY
+        with pytest.raises(AuthError) as refusal:
+            server.authenticate(iter([(b"authorization", value)]))
+    assert refusal.value.reason == reason
 
 
 def test_of_two_providers_with_one_key_url_the_one_of_the_claims_is_taken(standing_in: StandingIn) -> None:
