@@ -11,7 +11,6 @@ import pytest
 
 from bearerguard import AccessToken, InvalidToken, Provider, ResourceServer
 from bearerguard.testing import Clock, Issuer
-from bearerguard.token import own_claims
 
 NOW = 1_700_000_000
 ISSUER = Issuer(algorithm="ES256", clock=Clock(NOW))
@@ -175,11 +174,11 @@ def test_what_one_request_does_to_the_claims_it_was_given_no_other_sees() -> Non
     text = ISSUER.token(sub="ada", aud=ISSUER.audience)
     for _ in range(4):
         token = SERVER.verify(text)
-        mine = own_claims(token)
+        mine = token.own_claims()
         mine["sub"] = "eve"
         mine.clear()
         assert (token.subject, token.claims["sub"]) == ("ada", "ada")
-        assert own_claims(token) == token.claims
+        assert token.own_claims() == token.claims
 
 
 def test_tokens_are_equal_where_text_and_provider_are() -> None:

@@ -73,7 +73,7 @@ __all__ = [
 def __getattr__(name: str) -> str:
     """`bearerguard.__version__`, looked up only where somebody asks."""
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version  # noqa: PLC0415 - it loads `email`, for what few ever ask
 
         return version("bearerguard")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

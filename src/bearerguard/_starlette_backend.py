@@ -21,7 +21,6 @@ from bearerguard._jwks_uri import server_of
 from bearerguard.answer import answer
 from bearerguard.errors import AuthError, InvalidRequest, InvalidToken, MissingCredentials
 from bearerguard.logging import current
-from bearerguard.token import own_claims
 
 
 class OAuth2IdTokenBackend(AuthenticationBackend):
@@ -104,7 +103,7 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         conn.scope["bearerguard.token"] = token
         # Starlette does not tell a backend when the request ends: the token goes with the request's scope.
         current.set(weakref.ref(token))
-        body = own_claims(token)
+        body = token.own_claims()
         # What these two raise is the application's own error, not a bad token.
         scopes: Iterable[str] | None = await _awaited(self.scopes(token=token.raw, token_body=body))
         user: BaseUser = await _awaited(self.create_user(token=token.raw, token_body=body))

@@ -25,7 +25,7 @@ from bearerguard._jwks_uri import server_of
 from bearerguard.errors import AuthError, InsufficientScope, InvalidRequest, MissingCredentials
 from bearerguard.logging import on_one_line
 from bearerguard.server import log_refusal
-from bearerguard.token import AccessToken, own_claims
+from bearerguard.token import AccessToken
 from bearerguard.wsgi import TOKEN
 
 __all__ = ["Guard", "RefusedRequest", "UserIdFilter", "requires_authentication", "requires_scopes"]
@@ -184,14 +184,14 @@ def _admission() -> AbstractContextManager[Headers]:
 def _remember(token: AccessToken) -> None:
     note(token)
     flask.g.token = token.raw
-    flask.g.token_body = own_claims(token)
+    flask.g.token_body = token.own_claims()
     setattr(flask.g, TOKEN, token)
 
 
 def _token_body(token: AccessToken) -> dict[str, Any]:
     """`flask.g.token_body` with what the application has done to it, if it is that of `token`."""
     if flask.g.get(TOKEN) is not token:  # flask.g lasts longer than a request where somebody pushed it
-        return own_claims(token)
+        return token.own_claims()
     body: dict[str, Any] = flask.g.token_body
     return body
 

@@ -173,15 +173,18 @@ class ResourceServer:
 
     async def warm_up(self) -> None:
         """The same as `warm_up_sync`, for a task; all providers are asked at once."""
+        missing = self._missing()
+        if not missing:
+            return
+        import anyio  # noqa: PLC0415 - sources that fetch have loaded it; a server without any does not
+
         outcomes: dict[str, float | None] = {}
 
         async def fetch(name: str, source: FetchedKeys) -> None:
             outcomes[name] = await source.wait_async("missing")
 
-        import anyio  # noqa: PLC0415 - whoever waits has loaded it; verifying alone does without
-
         async with anyio.create_task_group() as tasks:
-            for name, source in self._missing():
+            for name, source in missing:
                 tasks.start_soon(fetch, name, source)
         self._raise_failures(outcomes)
 

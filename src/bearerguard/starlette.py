@@ -23,7 +23,7 @@ from bearerguard.guard import paths
 from bearerguard.logging import current
 from bearerguard.provider import Provider, warn_caller
 from bearerguard.server import ResourceServer
-from bearerguard.token import AccessToken, own_claims
+from bearerguard.token import AccessToken
 
 __all__ = ["AuthenticateMiddleware", "Guard", "OAuth2IdTokenBackend", "on_error"]
 
@@ -104,7 +104,7 @@ class AuthenticateMiddleware:
             status = 400 if isinstance(error, MissingCredentials) else None
             await refuse(scope, send, answer(error, status=status), error.description)
             return
-        scope["oauth2-claims"] = own_claims(token)
+        scope["oauth2-claims"] = token.own_claims()
         name = token.provider.name
         scope["oauth2-provider"] = self._names.get(name, name)
         scope["bearerguard.token"] = token

@@ -68,6 +68,14 @@ class AccessToken:
         """All claims, read-only (RFC 7519, section 4)."""
         return MappingProxyType(self._decoded())
 
+    def own_claims(self) -> dict[str, Any]:
+        """Return all claims as a dict that its owner may change: half the time of copying `claims`."""
+        claims = self._claims
+        if claims is None:
+            kept = self._signed.kept
+            claims = self._decoded() if kept is None else kept
+        return claims.copy()
+
     @property
     def issuer(self) -> str:
         """Who issued the token: `iss` (RFC 7519, section 4.1.1); empty only where any issuer is accepted."""
@@ -158,12 +166,3 @@ class AccessToken:
     def __reduce__(self) -> str:
         # A verified token that travels between processes is a token that nobody verified.
         raise TypeError("an AccessToken cannot be pickled: send its raw text and verify it there")
-
-
-def own_claims(token: AccessToken) -> dict[str, Any]:
-    """Return all claims as a dict that its owner may change; for doors, as a view costs more than a copy."""
-    claims = token._claims  # noqa: SLF001
-    if claims is None:
-        kept = token._signed.kept  # noqa: SLF001
-        claims = token._decoded() if kept is None else kept  # noqa: SLF001
-    return claims.copy()

@@ -89,12 +89,13 @@ def test_what_is_no_finite_number_is_no_date(claim: str, value: Any) -> None:
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 def test_the_earliest_and_the_latest_number_are_dates(claim: str) -> None:
-    for value in (-(2**53), 2**53):
-        try:
-            check({claim: value})
-        except InvalidToken as refusal:
-            assert refusal.reason in {"expired", "not_yet_valid"}  # noqa: PT017 - some are accepted
-        assert reason_of({claim: value + (1 if value > 0 else -1)}) == "invalid_claim"
+    past, future = -(2**53), 2**53
+    accepted, refused, reason = (
+        (future, past, "expired") if claim == "exp" else (past, future, "not_yet_valid")
+    )
+    assert check({claim: accepted})
+    assert reason_of({claim: refused}) == reason
+    assert reason_of({claim: past - 1}) == reason_of({claim: future + 1}) == "invalid_claim"
 
 
 # -- audience

@@ -17,7 +17,6 @@ Claims = dict[str, Any]
 Window = tuple[float, float]
 """From when and until when (not included) a token is valid, leeway included."""
 ClaimChecks = Callable[[Claims, float], Window]
-_NUMBERS: frozenset[Any] = frozenset((int, float))
 
 
 def compose_checks(
@@ -66,33 +65,26 @@ def compose_checks(
 def check_times(claims: Claims, now: float, leeway: float) -> Window:
     """`exp`, `nbf` and `iat` (RFC 7519, sections 4.1.4 to 4.1.6). `exp` is past at `exp` itself.
 
-    A token issued in the future is refused like one that is not valid yet: its clock or ours is wrong. A date
-    is a finite JSON number of seconds (section 2), never a string or a boolean.
+    A token issued in the future is refused like one that is not valid yet: its clock or ours is wrong.
     """
     expires = claims.get("exp")
     if expires is None:
         raise InvalidToken("missing_claim", "The token has no 'exp' claim.")
-    if expires.__class__ not in _NUMBERS or not -MAX_NUMERIC_DATE <= expires <= MAX_NUMERIC_DATE:
-        raise _no_date("exp")
-    until: float = expires + leeway
+    until = _numeric_date(expires, "exp") + leeway
     if not now < until:  # so put that a clock which is no number lets nobody in
         raise InvalidToken("expired", "The token has expired.")
     start = -MAX_NUMERIC_DATE - leeway
     not_before = claims.get("nbf")
     if not_before is not None:
-        if not_before.__class__ not in _NUMBERS or not -MAX_NUMERIC_DATE <= not_before <= MAX_NUMERIC_DATE:
-            raise _no_date("nbf")
-        start = not_before - leeway
+        start = _numeric_date(not_before, "nbf") - leeway
         if now < start:
             raise InvalidToken("not_yet_valid", "The token is not valid yet.")
     issued_at = claims.get("iat")
     if issued_at is not None:
-        if issued_at.__class__ not in _NUMBERS or not -MAX_NUMERIC_DATE <= issued_at <= MAX_NUMERIC_DATE:
-            raise _no_date("iat")
-        issued = issued_at - leeway
+        issued = _numeric_date(issued_at, "iat") - leeway
         if now < issued:
             raise InvalidToken("not_yet_valid", "The token was issued in the future.")
-        if issued > start:  # noqa: PLR1730 - `max` would cost as much as all else here
+        if issued > start:  # noqa: PLR1730 - `max` takes 0.1 us more, a fifth of all checks
             start = issued
     return start, until
 
@@ -132,5 +124,11 @@ def refuse_sender_constrained() -> None:
     raise InvalidToken("sender_constrained", "The token is bound to a key, and cannot be used as Bearer.")
 
 
-def _no_date(name: str) -> InvalidToken:
-    return InvalidToken("invalid_claim", f"The token's {name!r} claim is no date.")
+def _numeric_date(value: Any, name: str) -> float:
+    """A finite JSON number of seconds (RFC 7519, section 2), never a string or a boolean."""
+    if (value.__class__ is int or value.__class__ is float) and (
+        -MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE
+    ):
+        number: float = value
+        return number
+    raise InvalidToken("invalid_claim", f"The token's {name!r} claim is no date.")

@@ -19,7 +19,7 @@ def encoded(token: str) -> bytes:
         raise InvalidToken("malformed", "The token is no text.")
     if len(token) > MAX_TOKEN_BYTES:  # before it is copied
         raise InvalidToken("too_large", "The token is too long.")
-    # What is beyond ASCII is in no token, and refused where it is decoded; half a character as well.
+    # What is beyond ASCII is in no token, and refused by `split`; half a character as well.
     return token.encode(errors="surrogatepass")
 
 

@@ -35,8 +35,7 @@ def key_source(provider: Provider, clock: Callable[[], float]) -> FetchedKeys | 
     """
     if provider.key_set is not None:
         return FixedKeys(provider.key_set)
-    # Threads, TLS and an HTTP client: loaded with the first provider whose keys are to be fetched.
-    from bearerguard._io.fetched_keys import FetchedKeys  # noqa: PLC0415
+    from bearerguard._io.fetched_keys import FetchedKeys  # noqa: PLC0415 - threads, TLS: only who fetches
 
     origin = origin_of(provider)
     options = provider.http_options
