@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from bearerguard.token import AccessToken
 
@@ -33,6 +33,14 @@ class TokenFilter(logging.Filter):
         >>> handler.addFilter(TokenFilter())
         >>> handler.setFormatter(logging.Formatter("%(levelname)s %(sub)s %(client_id)s %(message)s"))
     """
+
+    in_use: ClassVar[bool] = False
+    """Whether there is any; a door that finds none need not say which token it has verified."""
+
+    def __new__(cls, *_args: Any, **_options: Any) -> Self:
+        """Note that there is one; not in `__init__`, which a subclass may forget to call."""
+        TokenFilter.in_use = True
+        return super().__new__(cls)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Set the attributes; let the record pass."""

@@ -12,7 +12,8 @@ from bearerguard._core.compact import encoded
 from bearerguard._core.key_material import read_keys
 from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._flows.effects import WaitForKeys
-from bearerguard._flows.verification import NOT_WAITED, Verifier, Waited
+from bearerguard._flows.trust import Waited
+from bearerguard._flows.verification import NOT_WAITED, Verifier
 from bearerguard.testing import Clock, Issuer
 
 NOW = 1_700_000_000.0

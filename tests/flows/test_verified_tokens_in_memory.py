@@ -22,6 +22,17 @@ def test_a_token_is_not_accepted_from_memory_before_its_time() -> None:
     assert refusal(server, TOKEN, NOW - 11).reason == "not_yet_valid"
 
 
+def test_a_token_is_verified_again_where_the_clock_was_set_back() -> None:
+    source = StubSource(JWKS)
+    server = verifier(source)
+    accepted(server.attempt(TOKEN, NOW))
+    accepted(server.attempt(TOKEN, NOW - 5))
+    assert source.key_set is not None
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+    accepted(server.attempt(TOKEN, NOW))
+    assert wanted(server.attempt(TOKEN, NOW - 6)).cause == "unknown_kid"
+
+
 def test_a_token_is_not_accepted_from_memory_once_its_key_has_left() -> None:
     source = StubSource(JWKS)
     server = verifier(source)

@@ -6,15 +6,16 @@ in the table, so there is no code that could accept it.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
@@ -41,6 +42,16 @@ class Algorithm(msgspec.Struct, frozen=True):
 
 
 _SHA: Final = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
+_DIGEST_INFO: Final = {
+    "sha256": bytes.fromhex("3031300d060960864801650304020105000420"),
+    "sha384": bytes.fromhex("3041300d060960864801650304020205000430"),
+    "sha512": bytes.fromhex("3051300d060960864801650304020305000440"),
+}
+"""What stands before the hash in a PKCS #1 v1.5 signature (RFC 8017, section 9.2, note 1)."""
+# Since cryptography 47; `verify` takes it, as is documented there, though its annotation leaves it out.
+_ENCODED: Final = cast(
+    "hashes.HashAlgorithm | None", utils.NoDigestInfo() if hasattr(utils, "NoDigestInfo") else None
+)
 _EC_CURVES: Final = {"256": "P-256", "384": "P-384", "512": "P-521"}
 
 ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
@@ -92,11 +103,36 @@ def _rsa(algorithm: Algorithm, key: rsa.RSAPublicKey) -> Verify:
     form: padding.AsymmetricPadding = padding.PKCS1v15()
     if algorithm.pss:
         form = padding.PSS(mgf=padding.MGF1(sha), salt_length=sha.digest_size)
+    elif _ENCODED is not None:
+        return _rsa_encoded(algorithm, key, _ENCODED)
     check = key.verify
 
     def verify(signature: bytes, signing_input: bytes) -> bool:
         try:
             check(signature, signing_input, form, sha)
+        except InvalidSignature:
+            return False
+        return True
+
+    return verify
+
+
+def _rsa_encoded(algorithm: Algorithm, key: rsa.RSAPublicKey, encoded: hashes.HashAlgorithm) -> Verify:
+    """RFC 8017, section 8.2.2: what was signed is, to the byte, the hash behind a constant that names it.
+
+    Put together here, as OpenSSL takes 1.2 of 17 us to find out by the name of the hash how that is done.
+    """
+    prefix = _DIGEST_INFO[algorithm.hash.name]
+    digest = getattr(hashlib, algorithm.hash.name)
+    form = padding.PKCS1v15()
+    size = (key.key_size + 7) // 8
+    check = key.verify
+
+    def verify(signature: bytes, signing_input: bytes) -> bool:
+        if len(signature) != size:  # step 1; OpenSSL leaves it to who brings the encoding
+            return False
+        try:
+            check(signature, prefix + digest(signing_input).digest(), form, encoded)
         except InvalidSignature:
             return False
         return True

@@ -6,6 +6,7 @@ threads share it without a lock: each step is one operation on a dict.
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -19,10 +20,11 @@ class Generations(Generic[K, V]):
     `young` and `old` are for looking without a call; what is found in `old` is to be asked for by `get`.
     """
 
-    __slots__ = ("_forgotten", "_limit", "old", "young")
+    __slots__ = ("_at_once", "_forgotten", "_limit", "old", "young")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._at_once = gcd(limit, _AT_ONCE)
         self.young: dict[K, V] = {}
         self.old: dict[K, V] = {}
         self._forgotten: dict[K, V] = {}
@@ -43,8 +45,7 @@ class Generations(Generic[K, V]):
         """Remember `value`; the generation before the last is forgotten when this one is full."""
         young = self.young
         young[key] = value
-        size = len(young)
-        if not size % _AT_ONCE or size >= self._limit:
+        if not len(young) % self._at_once:
             self._forget()
 
     def _forget(self) -> None:
@@ -52,7 +53,7 @@ class Generations(Generic[K, V]):
         # all else it does.
         free = self._forgotten.popitem
         try:
-            for _ in range(_AT_ONCE):
+            for _ in range(self._at_once):
                 free()
         except KeyError:  # none is left, or another thread took the last
             pass
