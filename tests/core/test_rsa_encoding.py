@@ -20,7 +20,8 @@ from bearerguard._core import algorithms
 from bearerguard._core.algorithms import ALGORITHMS, bind
 from bearerguard.testing import signing_key
 
-PRIVATE = cast("RSAPrivateKey", signing_key("RSA").private)
+KEY = signing_key("RSA")
+PRIVATE = cast("RSAPrivateKey", KEY.private)
 PUBLIC = PRIVATE.public_key()
 NUMBERS = PRIVATE.private_numbers()
 MODULUS = NUMBERS.public_numbers.n
@@ -137,7 +138,7 @@ def test_a_signature_is_as_long_as_the_modulus_and_less_than_it(signature: bytes
 
 def test_a_signature_that_begins_with_a_zero_keeps_it() -> None:
     messages = (b"header.%d" % number for number in range(10_000))
-    both = ((message, signing_key("RSA").sign("RS256", message)) for message in messages)
+    both = ((message, KEY.sign("RS256", message)) for message in messages)
     message, signature = next((message, signature) for message, signature in both if signature[0] == 0)
     assert verifies(signature, message)
     assert not verifies(signature[1:], message)
@@ -147,7 +148,7 @@ def test_a_signature_that_begins_with_a_zero_keeps_it() -> None:
 @settings(max_examples=40)
 @given(position=st.integers(0, SIZE - 1), bit=st.integers(0, 7))
 def test_no_bit_of_an_encoding_can_be_another(alg: str, position: int, bit: int) -> None:
-    signature = signing_key("RSA").sign(alg, MESSAGE)
+    signature = KEY.sign(alg, MESSAGE)
     encoded = bytearray(pow(int.from_bytes(signature, "big"), 65537, MODULUS).to_bytes(SIZE, "big"))
     assert verifies(signed(bytes(encoded)), alg=alg)
     encoded[position] ^= 1 << bit

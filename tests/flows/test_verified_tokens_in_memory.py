@@ -118,6 +118,16 @@ def test_a_header_that_is_too_long_to_keep_is_read_each_time() -> None:
     assert len(server._headers) == 1
 
 
+def test_a_header_that_was_not_seen_for_a_while_is_still_in_memory() -> None:
+    server = verifier(StubSource(JWKS))
+    server._headers = Generations(2)
+    for token in (TOKEN, ISSUER.with_header(note="another")):  # one generation is full
+        accepted(server.attempt(token, NOW))
+    assert not server._headers.young
+    accepted(server.attempt(ISSUER.token(), NOW))
+    assert list(server._headers.young) == [TOKEN.partition(".")[0].encode()]
+
+
 def test_a_key_set_that_never_grows_old_never_asks_for_a_refresh() -> None:
     source = StubSource(JWKS, is_fixed=True)
     server = verifier(source)
