@@ -18,7 +18,10 @@ __all__ = ["TokenFilter"]
 current: ContextVar[AccessToken | Callable[[], AccessToken | None] | None] = ContextVar(
     "bearerguard.logging.current", default=None
 )
-"""For doors: the verified token of this request, or how to find it where the framework keeps one itself."""
+"""For doors: the verified token of this request, or how to find it where the framework keeps one itself.
+
+Only to be relied on where there is a `TokenFilter`: see `TokenFilter.in_use`.
+"""
 
 
 class TokenFilter(logging.Filter):
@@ -35,7 +38,7 @@ class TokenFilter(logging.Filter):
     """
 
     in_use: ClassVar[bool] = False
-    """Whether there is any; a door that finds none need not say which token it has verified."""
+    """Whether one was ever made; until then a door need not say which token it has verified."""
 
     def __new__(cls, *_args: Any, **_options: Any) -> Self:
         """Note that there is one; not in `__init__`, which a subclass may forget to call."""
@@ -52,7 +55,7 @@ class TokenFilter(logging.Filter):
 
 
 def verified_token() -> AccessToken | None:
-    """Return the verified token of the request that is being served, if there is one."""
+    """Return the verified token of the request that is being served, where a door has noted one for logs."""
     found = current.get()
     return found() if callable(found) else found
 

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,6 +142,17 @@ def test_a_signature_that_begins_with_a_zero_keeps_it() -> None:
     message, signature = next((message, signature) for message, signature in both if signature[0] == 0)
     assert verifies(signature, message)
     assert not verifies(signature[1:], message)
+
+
+@pytest.mark.parametrize(("exponent", "bits"), [(65537, 2050), (65537, 2056), (3, 2048)])
+def test_keys_of_other_sizes_and_exponents_verify_what_they_signed(exponent: int, bits: int) -> None:
+    private = generate_private_key(exponent, bits)
+    assert private.key_size == bits
+    verify = bind(ALGORITHMS["RS256"], private.public_key())
+    signature = private.sign(MESSAGE, padding.PKCS1v15(), ALGORITHMS["RS256"].hash)
+    assert verify(signature, MESSAGE)
+    for other in (signature[1:], signature[:-1], b"\x00" + signature, signature + b"\x00"):
+        assert not verify(other, MESSAGE)
 
 
 @pytest.mark.parametrize("alg", ["RS256", "RS384", "RS512"])

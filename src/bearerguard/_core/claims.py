@@ -45,8 +45,8 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
     more.extend(partial(check_value, name=name, allowed=allowed) for name, allowed in required_values.items())
 
     def check(claims: Claims, now: float) -> float:  # noqa: C901, PLR0912 - a call more is 0.1 us a token
-        # RFC 7519, sections 4.1.4 to 4.1.6. `exp` is past at `exp` itself. What nearly every date is, a whole
-        # number, is told here; what else is one, or none, `check_date` knows.
+        # RFC 7519, sections 4.1.4 to 4.1.6. `exp` is past at `exp` itself. The dates of most tokens are told
+        # here to be whole numbers; what else is a date, or none, `check_date` knows.
         expires = claims.get("exp")
         if expires is None:
             raise InvalidToken("missing_claim", "The token has no 'exp' claim.")

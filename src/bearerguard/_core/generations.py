@@ -1,7 +1,7 @@
 """A bounded memory with two generations: what was used lately stays, the rest goes, at no pause.
 
-Keeps at least the `limit` entries used last and never twice as many. Losing an entry is always allowed, so
-threads share it without a lock: each step is one operation on a dict.
+Keeps at least the `limit` entries used last and never twice as many, save a few that threads put at once.
+Losing an entry is always allowed, so they share it without a lock: each step is one operation on a dict.
 """
 
 from __future__ import annotations

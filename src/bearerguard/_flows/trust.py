@@ -65,7 +65,7 @@ class Trust(Struct, frozen=True):
             waited: the key sources that this request has waited for already.
 
         Raises:
-            InvalidToken: the first check that fails.
+            InvalidToken: the first check that fails; the caller adds whose it is.
             ProviderUnavailable: the provider could not be asked for keys that are needed.
         """
         alg, kid, typ = header
@@ -104,17 +104,17 @@ class AnyOf(Struct, frozen=True):
 
     trusts: tuple[Trust, ...]
 
-    def decide(self, *token: *Question) -> Accepted | WaitForKeys:
+    def decide(self, *asked: *Question) -> Accepted | WaitForKeys:
         """Decide as the first that accepts.
 
         Raises:
-            AuthError: none accepts; of their refusals the one that got furthest.
+            AuthError: none accepts; of their refusals the one that got furthest, with its provider.
         """
         wanted: WaitForKeys | None = None
         refusals: list[AuthError] = []
         for trust in self.trusts:
             try:
-                outcome = trust.decide(*token)
+                outcome = trust.decide(*asked)
             except AuthError as error:
                 error.provider = trust.provider.name
                 refusals.append(error)
