@@ -70,11 +70,9 @@ class Trust(Struct, frozen=True):
         """
         alg, kid, typ = header
         if alg not in self.algorithms:
-            sentence = "The token is signed with an algorithm that is not accepted."
-            raise InvalidToken("algorithm", sentence)
+            raise InvalidToken("algorithm", "The token is signed with an algorithm that is not accepted.")
         if typ not in self.types:
-            sentence = "The token is not of a type that is accepted as an access token."
-            raise InvalidToken("type", sentence)
+            raise InvalidToken("type", "The token is not of a type that is accepted as an access token.")
         source = self.source
         key_set = source.key_set
         if key_set is None or (

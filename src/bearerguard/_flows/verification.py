@@ -135,7 +135,7 @@ def verification(verifier: Verifier, raw: bytes, first: WaitForKeys, clock: Call
 def _holds(verdict: Accepted, now: float) -> bool:
     """Whether a verdict would be the same again: the time, and the keys.
 
-    Nothing past `exp`, nothing of before a clock was set back, nothing of keys that are not used any more.
+    Not past `exp`, not before it was made (by a clock that was set back), not of keys out of use.
     """
     source = verdict.source
     key_set = source.key_set
