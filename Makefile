@@ -21,21 +21,21 @@ demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them
 
 # In three parts at once, each with a report of its own. The first covers every branch of _core and _flows by itself,
 # so that the others need no tracing; the second starts servers, threads and processes, and mostly waits for them.
-WORLD := $(addprefix tests/,browser engine examples faults integration seeds testing)
+WORLD := $(addprefix tests/,browser keys examples faults integration seeds testing)
 
 test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _core and _flows
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-core test-world test-rest
 
 .PHONY: test-core test-world test-rest
 test-core:
-	$(BIN)/coverage run -m pytest -p no:cacheprovider tests/core tests/flows
+	$(BIN)/coverage run -m pytest tests/jose tests/core tests/flows
 	$(BIN)/coverage report
 
 test-world:
 	$(BIN)/python -m pytest -p no:cacheprovider $(WORLD)
 
 test-rest:
-	$(BIN)/python -m pytest -p no:cacheprovider tests $(addprefix --ignore=,$(WORLD) tests/core tests/flows)
+	$(BIN)/python -m pytest -p no:cacheprovider tests $(addprefix --ignore=,$(WORLD) tests/jose tests/core tests/flows)
 
 lint: $(VENV)/.dev  ## style, security rules, formatting, the layers of the house, the pins
 	$(BIN)/ruff check

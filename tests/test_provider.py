@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bearerguard import ID_TOKEN, JWT, RFC9068, ConfigurationError, Provider, SecurityWarning
-from bearerguard._core.limits import MAX_LEEWAY
+from bearerguard._limits import MAX_LEEWAY
 from bearerguard.testing import Issuer, signing_key
 
 URL = "https://login.example/jwks"

@@ -43,11 +43,11 @@ def authenticate(server: ResourceServer, *headers: tuple[bytes, bytes], colour: 
     return anyio.run(server.aauthenticate, headers, backend=colour)
 
 
-def warm_up(server: ResourceServer, colour: str) -> None:
+def warm(server: ResourceServer, colour: str) -> None:
     if colour == "sync":
-        server.warm_up_sync()
+        server.warm_up()
     else:
-        anyio.run(server.warm_up, backend=colour)
+        anyio.run(server.awarm_up, backend=colour)
 
 
 # -- how it is built
@@ -169,7 +169,7 @@ def test_a_defect_of_a_transport_leaves_no_request_hanging(
 
 def test_with_keys_given_nothing_ever_touches_the_network(issuer: Issuer) -> None:
     server = ResourceServer(given(issuer), clock=issuer.clock)
-    server.warm_up_sync()
+    server.warm_up()
     server.verify(issuer.token())
     for token in (issuer.with_header(kid="unknown"), issuer.forged(), issuer.expired()):
         with pytest.raises(InvalidToken):
@@ -192,7 +192,7 @@ def test_a_request_is_authenticated_by_its_authorization_header(issuer: Issuer, 
 
 def test_claims_and_keys_are_judged_by_the_same_clock(issuer: Issuer) -> None:
     server = issuer.resource_server(key_set_lifetime=60)
-    server.warm_up_sync()
+    server.warm_up()
     token = issuer.token(expires_in=50)
     server.verify(token)
     issuer.clock.advance(61)
@@ -235,11 +235,11 @@ def test_a_refusal_costs_no_log_record_where_nobody_reads_it(
 @each_colour
 def test_warming_up_asks_for_what_is_missing_and_no_more(issuer: Issuer, colour: str) -> None:
     server = ResourceServer(issuer.provider(), given(Issuer("https://other.test")), clock=issuer.clock)
-    warm_up(server, colour)
-    warm_up(server, colour)
+    warm(server, colour)
+    warm(server, colour)
     assert issuer.count("/jwks") == 1
     issuer.clock.advance(600 + 3600)
-    warm_up(server, colour)
+    warm(server, colour)
     assert issuer.count("/jwks") == 2
 
 
@@ -248,7 +248,7 @@ def test_warming_up_says_which_provider_failed_and_why(issuer: Issuer, colour: s
     other = Issuer("https://other.test", algorithm="ES256", clock=issuer.clock)
     server = ResourceServer(issuer.provider(name="up"), other.provider(name="down"), clock=issuer.clock)
     with other.outage(500), pytest.raises(ProviderUnavailable, match=r"down: .*HTTP 500") as refused:
-        warm_up(server, colour)
+        warm(server, colour)
     assert "up:" not in str(refused.value)
     assert 0 < refused.value.retry_after <= 30
     server.verify(issuer.token())
@@ -258,21 +258,21 @@ def test_health_and_exports_tell_of_every_provider_by_name(issuer: Issuer) -> No
     server = ResourceServer(
         issuer.provider(name="fetched"), given(Issuer("https://other.test"), name="given"), clock=issuer.clock
     )
-    assert server.export_keys() == {"version": 1, "providers": {}}
-    server.warm_up_sync()
+    assert server.snapshot() == {"version": 1, "providers": {}}
+    server.warm_up()
     health = json.loads(json.dumps(server.health()))
     assert {name: entry["state"] for name, entry in health.items()} == {"fetched": "fresh", "given": "fixed"}
-    exported = json.loads(json.dumps(server.export_keys()))
+    exported = json.loads(json.dumps(server.snapshot()))
     assert set(exported["providers"]) == {"fetched"}
 
 
 def test_exported_keys_serve_the_next_process_without_a_fetch(issuer: Issuer) -> None:
     first = issuer.resource_server()
-    first.warm_up_sync()
-    exported = json.loads(json.dumps(first.export_keys()))
+    first.warm_up()
+    exported = json.loads(json.dumps(first.snapshot()))
     asked = len(issuer.requests)
     second = ResourceServer(
-        issuer.provider(pinned_thumbprints=None), clock=issuer.clock.__call__, keys=exported
+        issuer.provider(pinned_thumbprints=None), clock=issuer.clock.__call__, snapshot=exported
     )
     second.verify(issuer.token())
     assert len(issuer.requests) == asked
@@ -282,9 +282,9 @@ def test_exported_keys_of_a_provider_that_is_gone_are_told_and_left(
     issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = ResourceServer(issuer.provider(name="gone"), clock=issuer.clock)
-    first.warm_up_sync()
-    ResourceServer(given(issuer, name="login"), clock=issuer.clock, keys=first.export_keys())
-    ResourceServer(given(issuer, name="gone"), clock=issuer.clock, keys=first.export_keys())
+    first.warm_up()
+    ResourceServer(given(issuer, name="login"), clock=issuer.clock, snapshot=first.snapshot())
+    ResourceServer(given(issuer, name="gone"), clock=issuer.clock, snapshot=first.snapshot())
     assert caplog.text.count("'gone' were not taken over") == 2
 
 
@@ -297,7 +297,7 @@ def test_metadata_that_is_not_to_be_believed_is_told_though_the_keys_go_on_servi
     }
     transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=documents[request.url.path]))
     server = issuer.resource_server(http_options={"transport": transport})
-    server.warm_up_sync()
+    server.warm_up()
     documents["/.well-known/openid-configuration"] = {
         "issuer": "https://evil.test",
         "jwks_uri": "https://evil.test/",

@@ -17,11 +17,11 @@ from types import MappingProxyType
 from typing import Any
 
 from bearerguard._core.address import is_address, why_insecure
-from bearerguard._core.algorithms import ALGORITHMS, ASYMMETRIC
 from bearerguard._core.claim_path import Path
-from bearerguard._core.key_material import UnusableKeys, read_keys
-from bearerguard._core.key_set import Keys, KeySet
-from bearerguard._core.limits import DEFAULT_LEEWAY, MAX_LEEWAY
+from bearerguard._jose.algorithms import ALGORITHMS, ASYMMETRIC
+from bearerguard._jose.key_material import UnusableKeys, read_keys
+from bearerguard._jose.key_set import Keys, KeySet
+from bearerguard._limits import DEFAULT_LEEWAY, MAX_LEEWAY
 from bearerguard.errors import ConfigurationError, SecurityWarning
 from bearerguard.profiles import JWT, Profile
 

@@ -11,20 +11,19 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
-from bearerguard._core.compact import encoded
-from bearerguard._core.credentials import Headers, bearer_token, is_one_token, several_tokens
+from bearerguard._core.credentials import Headers, bearer_token, encoded, is_one_token, several_tokens
 from bearerguard._flows.effects import WaitForKeys
 from bearerguard._flows.verification import Flow, Verifier, verification
 from bearerguard._io.drive import Waiting
-from bearerguard._io.fixed_keys import FixedKeys
 from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
 from bearerguard._io.key_sources import key_source
+from bearerguard._io.static_keys import StaticKeySource
 from bearerguard.errors import AuthError, ConfigurationError, ProviderUnavailable
 from bearerguard.provider import Provider
 from bearerguard.token import AccessToken
 
 if TYPE_CHECKING:
-    from bearerguard._io.fetched_keys import FetchedKeys
+    from bearerguard._io.remote_keys import RemoteKeySource
 
 E = TypeVar("E", bound=AuthError)
 
@@ -38,7 +37,7 @@ class ResourceServer:
     Args:
         providers: whom to trust. Where several have the same issuer, any of them that accepts will do.
         clock: seconds since 1970; claims and the age of keys are judged by it.
-        keys: what `export_keys` returned in an earlier process.
+        snapshot: what `snapshot()` returned in an earlier process.
 
     Raises:
         ConfigurationError: no provider, two of one name, options that cannot be used, keys that were not
@@ -54,7 +53,7 @@ class ResourceServer:
         self,
         *providers: Provider,
         clock: Callable[[], float] = time.time,
-        keys: Mapping[str, Any] | None = None,
+        snapshot: Mapping[str, Any] | None = None,
     ) -> None:
         if not providers:
             raise ConfigurationError("A ResourceServer needs a provider: ResourceServer(Provider(...)).")
@@ -72,12 +71,12 @@ class ResourceServer:
         self.providers = providers
         self._clock = clock
         self._sources = {provider.name: key_source(provider, clock) for provider in providers}
-        self._fetched: dict[str, FetchedKeys] = {
-            name: source for name, source in self._sources.items() if not isinstance(source, FixedKeys)
+        self._fetched: dict[str, RemoteKeySource] = {
+            name: source for name, source in self._sources.items() if not isinstance(source, StaticKeySource)
         }
         self._verifier = Verifier((provider, self._sources[provider.name]) for provider in providers)
-        if keys is not None:
-            self._import_keys(keys)
+        if snapshot is not None:
+            self._import_keys(snapshot)
 
     def __init_subclass__(cls) -> None:
         # A door asks one of several methods: a check that a subclass adds to some is left out by others.
@@ -161,7 +160,7 @@ class ResourceServer:
 
     # -- keys ----------------------------------------------------------------------------------------
 
-    def warm_up_sync(self) -> None:
+    def warm_up(self) -> None:
         """Fetch all keys that are not in memory, for a start script or a readiness probe.
 
         Raises:
@@ -171,22 +170,10 @@ class ResourceServer:
         joined = [(name, source, source.join("missing")) for name, source in self._missing()]
         self._raise_failures({name: source.wait_for(refresh) for name, source, refresh in joined})
 
-    async def warm_up(self) -> None:
-        """The same as `warm_up_sync`, for a task; all providers are asked at once."""
-        missing = self._missing()
-        if not missing:
-            return
-        import anyio  # noqa: PLC0415 - sources that fetch have loaded it; a server without any does not
-
-        outcomes: dict[str, float | None] = {}
-
-        async def fetch(name: str, source: FetchedKeys) -> None:
-            outcomes[name] = await source.wait_async("missing")
-
-        async with anyio.create_task_group() as tasks:
-            for name, source in missing:
-                tasks.start_soon(fetch, name, source)
-        self._raise_failures(outcomes)
+    async def awarm_up(self) -> None:
+        """The same as `warm_up`, for a task."""
+        joined = [(name, source, source.join("missing")) for name, source in self._missing()]
+        self._raise_failures({name: await source.await_for(refresh) for name, source, refresh in joined})
 
     def health(self) -> dict[str, Any]:
         """Return, by provider, the state of its keys; plain values, ready for `json.dumps`.
@@ -199,8 +186,8 @@ class ResourceServer:
         now = self._clock()
         return {name: health_of(source, now) for name, source in self._sources.items()}
 
-    def export_keys(self) -> dict[str, Any]:
-        """Return the fetched key sets, ready for `json.dumps`, for `ResourceServer(..., keys=...)`.
+    def snapshot(self) -> dict[str, Any]:
+        """Return the fetched key sets, ready for `json.dumps`, for `ResourceServer(..., snapshot=...)`.
 
         Only public keys are in it. Whoever can change the file can forge tokens: keep it as safe as code.
         """
@@ -213,7 +200,7 @@ class ResourceServer:
             if source is None or not restore(source, entry, name):
                 _logger.warning("exported keys of %r were not taken over: no such provider any more", name)
 
-    def _missing(self) -> list[tuple[str, FetchedKeys]]:
+    def _missing(self) -> list[tuple[str, RemoteKeySource]]:
         now = self._clock()
         return [
             (name, source)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from bearerguard._core.claim_path import look_up, texts_in, texts_of
-from bearerguard._core.json_object import decode_object_again
-from bearerguard._core.limits import MAX_KEPT_CLAIMS, MAX_KEPT_CLAIMS_BYTES
+from bearerguard._jose.json_object import decode_object_again
+from bearerguard._limits import MAX_KEPT_CLAIMS, MAX_KEPT_CLAIMS_BYTES
 
 if TYPE_CHECKING:
     from bearerguard.provider import Provider
@@ -68,7 +68,7 @@ class AccessToken:
         """All claims, read-only (RFC 7519, section 4)."""
         return MappingProxyType(self._decoded())
 
-    def own_claims(self) -> dict[str, Any]:
+    def claims_copy(self) -> dict[str, Any]:
         """Return all claims as a dict that its owner may change: half the time of copying `claims`."""
         claims = self._claims
         if claims is None:

@@ -35,7 +35,7 @@ def test_a_signature_that_was_not_verified_is_not_covered_by_one_that_was() -> N
         assert verdict(server, f"{signed}.{signature}") == "signature"
 
 
-def test_everybody_gets_their_own_claims() -> None:
+def test_everybody_gets_their_claims_copy() -> None:
     """Of many more tokens than are remembered, in no order, many times over."""
     issuer = Issuer(algorithm="EdDSA", clock=Clock(1_700_000_000))
     server = issuer.resource_server(keys=issuer.jwks())
@@ -87,6 +87,6 @@ def test_a_verdict_carries_over_to_no_other_server_through_exported_keys() -> No
     issuer = Issuer(clock=Clock(1_700_000_000))
     server = issuer.resource_server()
     server.verify(issuer.token())
-    exported = json.loads(json.dumps(server.export_keys()))
-    heir = ResourceServer(issuer.provider(), clock=issuer.clock, keys=exported)
+    exported = json.loads(json.dumps(server.snapshot()))
+    heir = ResourceServer(issuer.provider(), clock=issuer.clock, snapshot=exported)
     assert verdict(heir, issuer.forged()) == "signature"

@@ -15,7 +15,7 @@ from tests.advisories.verdict import ACCEPTED, verdict
 def warm() -> tuple[Issuer, ResourceServer]:
     issuer = Issuer(clock=Clock(1_700_000_000))
     server = issuer.resource_server()
-    server.warm_up_sync()
+    server.warm_up()
     return issuer, server
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from bearerguard import AuthError, InvalidRequest, MissingCredentials
-from bearerguard._core.credentials import bearer_token, is_one_token, several_tokens
+from bearerguard import AuthError, InvalidRequest, InvalidToken, MissingCredentials
+from bearerguard._core.credentials import bearer_token, encoded, is_one_token, several_tokens
+from bearerguard._limits import MAX_TOKEN_BYTES
 
 
 def refusal_of(*values: bytes) -> AuthError:
@@ -58,3 +61,26 @@ def test_a_second_header_is_refused_whatever_is_in_it(second: bytes) -> None:
     refusal = refusal_of(b"Bearer a", second)
     assert isinstance(refusal, InvalidRequest)
     assert refusal.reason == "repeated_header"
+
+
+@pytest.mark.parametrize("value", [None, 1, b"a.b.c", ["a.b.c"]])
+def test_what_is_no_text_is_malformed(value: Any) -> None:
+    with pytest.raises(InvalidToken, match="not text") as refusal:
+        encoded(value)
+    assert refusal.value.reason == "malformed"
+
+
+def test_a_text_beyond_ascii_is_left_to_those_who_take_it_apart() -> None:
+    assert not encoded("a.b.\xe9").isascii()
+    assert not encoded("a.b.\ud83d").isascii()
+
+
+def test_a_text_that_is_too_long_is_not_copied() -> None:
+    assert len(encoded("a" * MAX_TOKEN_BYTES)) == MAX_TOKEN_BYTES
+    with pytest.raises(InvalidToken) as refusal:
+        encoded("a" * (MAX_TOKEN_BYTES + 1))
+    assert refusal.value.reason == "too_large"
+
+
+def test_a_text_keeps_its_characters() -> None:
+    assert encoded("a.b.c") == b"a.b.c"

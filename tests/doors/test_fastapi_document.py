@@ -16,9 +16,9 @@ from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
 from bearerguard import ResourceServer, Rule, any_scope, fresh, role, scope
-from bearerguard._fastapi_document import Document
 from bearerguard._io.metadata import fetch_metadata
 from bearerguard.fastapi import Guard
+from bearerguard.fastapi.document import Document
 from bearerguard.testing import Clock, Issuer
 
 AUTHORIZE, TOKEN = "https://issuer.test/authorize", "https://issuer.test/token"

@@ -69,7 +69,7 @@ class ScriptedProvider:
 
     def server(self, *, imported: dict[str, Any] | None = None, **overrides: Any) -> ResourceServer:
         """A `ResourceServer` that trusts this provider alone; arguments as for `provider`."""
-        return ResourceServer(self.provider(**overrides), clock=self.clock, keys=imported)
+        return ResourceServer(self.provider(**overrides), clock=self.clock, snapshot=imported)
 
     def token(self, **arguments: Any) -> str:
         """A token that is good for long enough to outlive its keys."""

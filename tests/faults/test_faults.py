@@ -333,8 +333,8 @@ def check_warm(
 def keys_of(provider: ScriptedProvider, *, discovered: bool) -> dict[str, Any]:
     """Keys fetched at leisure, so that the short deadline of a test never meets a good fetch."""
     server = provider.server(discovered=discovered, timeout=PATIENT)
-    server.warm_up_sync()
-    return server.export_keys()
+    server.warm_up()
+    return server.snapshot()
 
 
 def failed_now(provider: ScriptedProvider, server: ResourceServer) -> bool:

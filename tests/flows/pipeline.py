@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from bearerguard import AccessToken, AuthError, Provider
-from bearerguard._core.compact import encoded
-from bearerguard._core.key_material import read_keys
-from bearerguard._core.key_set import Keys, KeySet
+from bearerguard._core.credentials import encoded
 from bearerguard._flows.effects import WaitForKeys
 from bearerguard._flows.trust import Waited
 from bearerguard._flows.verification import NOT_WAITED, Verifier
+from bearerguard._jose.key_material import read_keys
+from bearerguard._jose.key_set import Keys, KeySet
 from bearerguard.testing import Clock, Issuer
 
 NOW = 1_700_000_000.0

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from bearerguard._core.key_material import read_keys
-from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
 from bearerguard._flows.key_fetch import Fetched, Origin, discover, fetch_keys
+from bearerguard._jose.key_material import read_keys
+from bearerguard._jose.key_set import Keys, KeySet
 from bearerguard.testing import signing_key
 from tests.flows.pipeline import JWKS as JWKS_OF_ISSUER
 from tests.flows.pipeline import NOW, TOKEN, StubSource, accepted, verifier

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from bearerguard._core.key_material import read_keys
-from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
 from bearerguard._flows.key_fetch import Fetched, Origin, fetch_keys, max_age_of
+from bearerguard._jose.key_material import read_keys
+from bearerguard._jose.key_set import Keys, KeySet
 from bearerguard.testing import signing_key
 
 KEY, OTHER = signing_key("P-256"), signing_key("Ed25519")

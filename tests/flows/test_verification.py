@@ -13,9 +13,9 @@ from bearerguard import (
     Provider,
     ProviderUnavailable,
 )
-from bearerguard._core.limits import MAX_TOKEN_BYTES
 from bearerguard._flows.effects import WaitForKeys
 from bearerguard._flows.verification import verification
+from bearerguard._limits import MAX_TOKEN_BYTES
 from bearerguard.testing import Clock, Issuer, signing_key
 from tests.flows.pipeline import (
     ISSUER,

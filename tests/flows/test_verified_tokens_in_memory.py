@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bearerguard._core.generations import Generations
-from bearerguard._core.limits import MAX_CACHED_HEADER_BYTES
+from bearerguard._limits import MAX_CACHED_HEADER_BYTES
 from bearerguard.testing import Issuer
 from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, refusal, verifier, wanted
 

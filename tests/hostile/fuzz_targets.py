@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bearerguard import AuthError, Provider, ResourceServer
-from bearerguard._core import base64url
-from bearerguard._core.json_object import decode_json
-from bearerguard._core.key_material import UnusableKeys, read_keys
+from bearerguard._jose import base64url
+from bearerguard._jose.json_object import decode_json
+from bearerguard._jose.key_material import UnusableKeys, read_keys
 from bearerguard.testing import SigningKey
 from tests.hostile.challenge_grammar import parse_challenge
 

@@ -55,7 +55,7 @@ def unchecked_server(**overrides: Any) -> ResourceServer:
 def fetching_server(**overrides: Any) -> ResourceServer:
     """One that fetches the keys, and has them."""
     fetching = ResourceServer(issuer.provider(**overrides), clock=issuer.clock)
-    fetching.warm_up_sync()
+    fetching.warm_up()
     return fetching
 
 

@@ -7,8 +7,8 @@ import pytest
 from bearerguard import AuthError
 from bearerguard._core.address import is_address, metadata_addresses
 from bearerguard._core.credentials import bearer_token, is_one_token, several_tokens
-from bearerguard._core.key_material import read_keys
-from bearerguard._core.key_set import Keys, dated
+from bearerguard._jose.key_material import read_keys
+from bearerguard._jose.key_set import Keys, dated
 from tests.hostile import minting
 
 LIMIT = 16 * 1024

@@ -14,8 +14,8 @@ from joserfc import jwk, jws
 from joserfc.errors import SecurityWarning
 
 from bearerguard import AccessToken, AuthError, InvalidToken, Provider, ResourceServer
-from bearerguard._core import base64url
-from bearerguard._core.key_material import UnusableKeys, read_keys
+from bearerguard._jose import base64url
+from bearerguard._jose.key_material import UnusableKeys, read_keys
 from tests.hostile import minting
 from tests.hostile.minting import AUDIENCE, ISSUER, NOW
 

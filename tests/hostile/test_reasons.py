@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bearerguard
-from bearerguard import AuthError, ProviderUnavailable, errors
+from bearerguard import AuthError, InvalidToken, ProviderUnavailable, errors
 
 SOURCE = Path(bearerguard.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -18,14 +18,26 @@ ERRORS = {
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, AuthError)
 }
+# A text that is not a signed one is a refusal as soon as it was meant as a token.
+MADE_BY = {**ERRORS, "JoseError": InvalidToken}
 
 
 def refusals() -> Iterator[tuple[str, ast.Call]]:
     """Every place in the source where a refusal is made."""
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in MADE_BY
+                and not _translates(node)
+            ):
                 yield f"{path.relative_to(SOURCE)}:{node.lineno}", node
+
+
+def _translates(call: ast.Call) -> bool:
+    """Whether a refusal repeats the reason of a `JoseError`, which stands where that was raised."""
+    return bool(call.args) and ast.unparse(call.args[0]) == "error.reason"
 
 
 def reason_of(call: ast.Call) -> tuple[str, str]:
@@ -36,7 +48,7 @@ def reason_of(call: ast.Call) -> tuple[str, str]:
     first = call.args[0]
     assert isinstance(first, ast.Constant), "a reason is a literal, or it could not be found"
     assert isinstance(first.value, str)
-    return call.func.id, first.value
+    return MADE_BY[call.func.id].__name__, first.value
 
 
 def documented() -> dict[str, str]:

@@ -59,11 +59,11 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
         "too_large",
         [verifying("a" * 16_385), verifying("\xe9" * 16_385), carrying(b"Bearer " + b"a" * 16_385)],
     ),
-    "The token has characters that no token has.": (
+    "The token contains non-ASCII characters.": (
         "malformed",
         [verifying("\xe9"), verifying(f"{TOKEN}\u2028"), carrying(b"Bearer \xe9")],
     ),
-    "The token is no text.": ("malformed", [verifying(None), verifying(b"a"), verifying(1)]),
+    "The token is not text.": ("malformed", [verifying(None), verifying(b"a"), verifying(1)]),
     "The token is not a JWT: it has no dots (an opaque token, perhaps).": (
         "malformed",
         [verifying("opaque")],
@@ -72,12 +72,12 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
         "malformed",
         [verifying("a.b"), verifying("a.b.c.d"), verifying("a.b.c.d.e.f")],
     ),
-    "Encrypted tokens (JWE) are not supported.": ("encrypted", [verifying("a.b.c.d.e")]),
+    "The token is encrypted (JWE), which is not supported.": ("encrypted", [verifying("a.b.c.d.e")]),
     "The token's header is not a base64url JSON object.": (
         "malformed",
         [verifying(f"@.{BODY}.{TAIL}"), verifying(f"W10.{BODY}.{TAIL}")],
     ),
-    "The token's header has no alg, or one that is no string.": (
+    "The token's header has no alg, or its alg is not a string.": (
         "malformed",
         [with_header(alg=ABSENT), with_header(alg=1)],
     ),
@@ -88,12 +88,15 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
     "The token's header has 'b64', which is not supported.": ("critical", [with_header(b64=True)]),
     "The token's header has 'zip', which is not supported.": ("critical", [with_header(zip="DEF")]),
     "The token's header has 'enc', which is not supported.": ("critical", [with_header(enc="A128GCM")]),
-    "The token's kid is no string, or too long.": (
+    "The token's kid is not a string, or too long.": (
         "malformed",
         [with_header(kid=1), with_header(kid="k" * 513)],
     ),
-    "The token's typ is no string.": ("malformed", [with_header(typ=1)]),
-    "Nested tokens are not supported.": ("type", [with_header(cty="JWT"), with_header(cty=1)]),
+    "The token's typ is not a string.": ("malformed", [with_header(typ=1)]),
+    "The token contains another token, which is not supported.": (
+        "type",
+        [with_header(cty="JWT"), with_header(cty=1)],
+    ),
     "The token's payload is not a base64url JSON object.": (
         "malformed",
         [verifying(f"{HEAD}.@.{TAIL}"), verifying(f"{HEAD}.W10.{TAIL}")],
@@ -109,7 +112,7 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
     ),
     "The token is signed with a key that is not known.": ("unknown_key", [with_header(kid="x")]),
     "The token's signature does not verify.": ("signature", [verifying(f"{HEAD}.{BODY}.AAAA")]),
-    "The keys of the token's issuer cannot be fetched at the moment.": (
+    "The signing keys of the token's issuer are unavailable right now.": (
         "provider_unavailable",
         [out_of_reach],
     ),
@@ -117,9 +120,9 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
     "The token has expired.": ("expired", [with_claims(exp=NOW - 10)]),
     "The token is not valid yet.": ("not_yet_valid", [with_claims(nbf=NOW + 11)]),
     "The token was issued in the future.": ("not_yet_valid", [with_claims(iat=NOW + 11)]),
-    "The token's 'exp' claim is no date.": ("invalid_claim", [with_claims(exp="1")]),
-    "The token's 'nbf' claim is no date.": ("invalid_claim", [with_claims(nbf="1")]),
-    "The token's 'iat' claim is no date.": ("invalid_claim", [with_claims(iat="1")]),
+    "The token's 'exp' claim is not a date.": ("invalid_claim", [with_claims(exp="1")]),
+    "The token's 'nbf' claim is not a date.": ("invalid_claim", [with_claims(nbf="1")]),
+    "The token's 'iat' claim is not a date.": ("invalid_claim", [with_claims(iat="1")]),
     "The token has no 'aud' claim.": ("missing_claim", [with_claims(aud=ABSENT)]),
     "The token's 'aud' claim is malformed.": ("invalid_claim", [with_claims(aud=1), with_claims(aud=[1])]),
     "The token is meant for another audience.": ("audience", [with_claims(aud="x"), with_claims(aud=["x"])]),

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bearerguard import ConfigurationError
-from bearerguard._core.limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
 from bearerguard._flows.effects import FetchFailed, HttpAnswer, HttpGet
 from bearerguard._io.http import HttpClient
+from bearerguard._limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
 from bearerguard.testing import Issuer
 
 Asked = list[bytes]
@@ -316,5 +316,5 @@ def test_keys_on_loopback_do_not_leave_the_machine_by_a_proxy_of_the_environment
 ) -> None:
     with Issuer(algorithm="ES256").serve() as issuer:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-        issuer.resource_server().warm_up_sync()
+        issuer.resource_server().warm_up()
         assert issuer.count("/jwks") == 1

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from bearerguard import ConfigurationError
-from bearerguard._core.key_material import read_keys
-from bearerguard._core.key_set import Keys, KeySet, dated
 from bearerguard._flows.key_fetch import Origin
-from bearerguard._io.fetched_keys import Failure, FetchedKeys
-from bearerguard._io.fixed_keys import FixedKeys
 from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
+from bearerguard._io.remote_keys import Failure, RemoteKeySource
+from bearerguard._io.static_keys import StaticKeySource
+from bearerguard._jose.key_material import read_keys
+from bearerguard._jose.key_set import Keys, KeySet, dated
 from bearerguard.testing import Clock, signing_key
 
 NOW = 1_700_000_000.0
@@ -26,8 +26,8 @@ def keys(*jwks: Any) -> Keys:
 
 def fetched_keys(
     key_set: KeySet | None = None, origin: Origin = BY_FUNCTION, lifetime: float | None = None
-) -> FetchedKeys:
-    source = FetchedKeys(origin, clock=Clock(NOW), http_options={}, lifetime=lifetime, chance=lambda: 0.0)
+) -> RemoteKeySource:
+    source = RemoteKeySource(origin, clock=Clock(NOW), http_options={}, lifetime=lifetime, chance=lambda: 0.0)
     if key_set is not None:
         source.adopt(key_set)
     return source
@@ -98,7 +98,7 @@ def test_an_age_is_never_negative() -> None:
 
 def test_given_keys_are_fixed_and_have_no_age() -> None:
     unnamed = {name: value for name, value in KEY.public_jwk().items() if name != "kid"}
-    report = health_of(FixedKeys(KeySet(keys(unnamed))), NOW)
+    report = health_of(StaticKeySource(KeySet(keys(unnamed))), NOW)
     assert (report["state"], report["age"], report["keys"], report["kids"]) == ("fixed", None, 1, [None])
     assert json.dumps(report)
 

@@ -12,9 +12,9 @@ import pytest
 
 from bearerguard import ConfigurationError, Provider, ResourceServer
 from bearerguard._flows.key_fetch import Origin
-from bearerguard._io.fetched_keys import FetchedKeys
-from bearerguard._io.fixed_keys import FixedKeys
 from bearerguard._io.key_sources import key_source, origin_of
+from bearerguard._io.remote_keys import RemoteKeySource
+from bearerguard._io.static_keys import StaticKeySource
 from bearerguard.testing import Clock, signing_key
 
 URL = "https://issuer.test/jwks"
@@ -113,7 +113,7 @@ def test_a_source_lives_as_long_as_a_server_uses_it() -> None:
 
 def test_given_keys_make_a_source_that_never_fetches() -> None:
     source = key_source(provider(keys=signing_key("P-256").public_jwk()), time.time)
-    assert isinstance(source, FixedKeys)
+    assert isinstance(source, StaticKeySource)
     source.refresh_ahead(inf)
     assert source.key_set is not None
     assert len(source.key_set.keys.all) == 1
@@ -133,7 +133,7 @@ def test_where_the_keys_come_from_is_an_address_an_issuer_or_a_function() -> Non
 
 def test_keys_by_a_function_need_no_http_client() -> None:
     source = key_source(provider(keys=lambda: None), time.time)
-    assert isinstance(source, FetchedKeys)
+    assert isinstance(source, RemoteKeySource)
     assert source._client is None
 
 

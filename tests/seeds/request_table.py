@@ -87,7 +87,7 @@ REQUESTS: dict[str, Callable[[Issuer], Fields]] = {
     ],
     # -- its form
     "no JWT (`mocked_token`)": written("Bearer mocked_token"),
-    "characters that no token has": written("Bearer \xe9\xff.a.b"),
+    "contains non-ASCII characters": written("Bearer \xe9\xff.a.b"),
     "padding (`==`) after the signature": written("Bearer {token}=="),
     "stray bits at the end of the signature": with_stray_bits,
     "characters outside base64url in the signature": written("Bearer {token}!!!!"),

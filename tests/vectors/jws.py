@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bearerguard._core import base64url
-from bearerguard._core.algorithms import ALGORITHMS
-from bearerguard._core.compact import split
-from bearerguard._core.header import parse_header
-from bearerguard._core.key_material import UnusableKeys, read_keys
-from bearerguard._core.key_set import Keys
+from bearerguard._jose import base64url
+from bearerguard._jose.algorithms import ALGORITHMS
+from bearerguard._jose.jose_error import JoseError
+from bearerguard._jose.jws import parse_header, split
+from bearerguard._jose.key_material import UnusableKeys, read_keys
+from bearerguard._jose.key_set import Keys
 from bearerguard.errors import InvalidToken
 
 
@@ -27,8 +27,11 @@ def payload_of(jws: str, keys: Any) -> bytes:
     Raises:
         InvalidToken: it does not verify, or is none of what this library takes.
     """
-    head, body, tail, _ = split(jws.encode())
-    header = parse_header(head)
+    try:
+        head, body, tail, _ = split(jws.encode())
+        header = parse_header(head)
+    except JoseError as error:
+        raise InvalidToken(error.reason, error.said_of("The text")) from None
     if header.alg not in ALGORITHMS:
         raise InvalidToken("algorithm", "No such algorithm.")
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bearerguard._core.jwk import thumbprint
+from bearerguard._jose.jwk import thumbprint
 from bearerguard.errors import InvalidToken
 from tests.vectors.jws import payload_of
 from tests.vectors.vector_files import read_vectors

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, NoReturn
 
-from bearerguard._core.limits import MAX_NUMERIC_DATE
+from bearerguard._limits import MAX_NUMERIC_DATE
 from bearerguard.errors import InvalidToken
 
 Claims = dict[str, Any]
@@ -90,7 +90,7 @@ def check_date(value: Any, name: str) -> None:
         -MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE
     ):
         return
-    raise InvalidToken("invalid_claim", f"The token's {name!r} claim is no date.")
+    raise InvalidToken("invalid_claim", f"The token's {name!r} claim is not a date.")
 
 
 def check_text(claims: Claims, name: str) -> None:

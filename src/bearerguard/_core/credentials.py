@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bearerguard.errors import InvalidRequest, MissingCredentials
+from bearerguard._limits import MAX_TOKEN_BYTES
+from bearerguard.errors import InvalidRequest, InvalidToken, MissingCredentials
 
 Headers = Iterable[tuple[bytes, bytes]]
 """Header fields as ASGI gives them: names in lower case, one pair for each line."""
@@ -53,3 +54,17 @@ def is_one_token(credentials: bytes) -> bool:
     Nothing that parts several can be in a token that is accepted, so it is asked of refused ones alone.
     """
     return not any(separator in credentials for separator in b" ,\t")
+
+
+def encoded(token: str) -> bytes:
+    """Return the text of a token that a program hands over as bytes.
+
+    Raises:
+        InvalidToken: `malformed` for what is not text, or `too_large`.
+    """
+    if token.__class__ is not str:
+        raise InvalidToken("malformed", "The token is not text.")
+    if len(token) > MAX_TOKEN_BYTES:  # before it is copied
+        raise InvalidToken("too_large", "The token is too long.")
+    # No token has characters beyond ASCII: the parser refuses them, half a character as well.
+    return token.encode(errors="surrogatepass")

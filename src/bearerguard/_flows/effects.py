@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, final
 
 import msgspec
 
-from bearerguard._core.key_set import KeySet
+from bearerguard._jose.key_set import KeySet
 
 Cause = Literal["missing", "unknown_kid"]
 """Why keys are wanted: there are none that may be used, or none that fits the token."""

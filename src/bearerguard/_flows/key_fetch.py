@@ -13,10 +13,10 @@ from typing import Any
 import msgspec.structs
 
 from bearerguard._core.address import is_address, metadata_addresses, why_insecure
-from bearerguard._core.json_object import decode_object
-from bearerguard._core.key_material import UnusableKeys, read_keys
-from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
+from bearerguard._jose.json_object import decode_object
+from bearerguard._jose.key_material import UnusableKeys, read_keys
+from bearerguard._jose.key_set import Keys, KeySet
 
 _METADATA_SHARE = 0.4
 

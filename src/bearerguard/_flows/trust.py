@@ -12,9 +12,9 @@ from math import inf
 from msgspec import Struct
 
 from bearerguard._core.claims import ClaimChecks, Claims, compose_checks
-from bearerguard._core.header import Header
-from bearerguard._core.key_set import Keys, KeySet
 from bearerguard._flows.effects import KeySource, WaitForKeys
+from bearerguard._jose.jws import Header
+from bearerguard._jose.key_set import Keys, KeySet
 from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
 from bearerguard.provider import Provider
 from bearerguard.token import SignedClaims
@@ -167,7 +167,7 @@ def _not_signed(had_a_key: bool) -> InvalidToken:
 
 def _unavailable(retry_after: float | None) -> ProviderUnavailable:
     return ProviderUnavailable(
-        "The keys of the token's issuer cannot be fetched at the moment.",
+        "The signing keys of the token's issuer are unavailable right now.",
         retry_after=1.0 if retry_after is None else retry_after,
     )
 

@@ -12,21 +12,21 @@ from collections.abc import Callable, Generator, Iterable
 from hashlib import sha256
 from typing import Any
 
-from bearerguard._core import base64url
 from bearerguard._core.claims import Claims
-from bearerguard._core.compact import split
 from bearerguard._core.generations import Generations
-from bearerguard._core.header import Header, parse_header
-from bearerguard._core.json_object import AN_OBJECT, decode_json
-from bearerguard._core.limits import (
+from bearerguard._flows.effects import KeySource, WaitForKeys
+from bearerguard._flows.trust import Accepted, AnyOf, Trust, Waited, is_usable, trust_in
+from bearerguard._jose import base64url
+from bearerguard._jose.jose_error import JoseError
+from bearerguard._jose.json_object import AN_OBJECT, decode_json
+from bearerguard._jose.jws import Header, parse_header, split
+from bearerguard._limits import (
     CACHED_HEADERS,
     CACHED_TOKENS,
     MAX_CACHED_HEADER_BYTES,
     MAX_CACHED_PAYLOAD_BYTES,
     MAX_TOKEN_BYTES,
 )
-from bearerguard._flows.effects import KeySource, WaitForKeys
-from bearerguard._flows.trust import Accepted, AnyOf, Trust, Waited, is_usable, trust_in
 from bearerguard.errors import AuthError, InvalidToken
 from bearerguard.provider import Provider
 from bearerguard.token import AccessToken
@@ -69,9 +69,12 @@ class Verifier:
             verdict = accepted.get(digest)
         if verdict is not None and _holds(verdict, now):
             return AccessToken(raw, verdict, now)
-        head, body, tail, signing_input = split(raw)
-        # Looked up here first: a call more would cost as much as the look-up.
-        header = self._headers.young.get(head) or self._header(head)
+        try:
+            head, body, tail, signing_input = split(raw)
+            # Looked up here first: a call more would cost as much as the look-up.
+            header = self._headers.young.get(head) or self._header(head)
+        except JoseError as error:
+            raise InvalidToken(error.reason, error.said_of("The token")) from None
         try:
             payload = base64url.decode(body)
             claims: Claims = decode_json(payload, AN_OBJECT)

@@ -15,8 +15,8 @@ from bearerguard._flows.verification import Flow
 from bearerguard.token import AccessToken
 
 if TYPE_CHECKING:
-    from bearerguard._io.fetched_keys import FetchedKeys
     from bearerguard._io.http import Session
+    from bearerguard._io.remote_keys import RemoteKeySource
 
 R = TypeVar("R")
 
@@ -95,6 +95,6 @@ async def _awaited(awaitable: Any) -> Any:
     return await awaitable
 
 
-def _source_of(effect: WaitForKeys) -> FetchedKeys:
+def _source_of(effect: WaitForKeys) -> RemoteKeySource:
     # Only fetched keys are ever waited for; given ones are always there.
-    return cast("FetchedKeys", effect.source)
+    return cast("RemoteKeySource", effect.source)

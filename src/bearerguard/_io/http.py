@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from bearerguard._core.limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
 from bearerguard._flows.effects import FetchFailed, HttpAnswer, HttpGet
+from bearerguard._limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
 from bearerguard.errors import ConfigurationError
 
 if TYPE_CHECKING:

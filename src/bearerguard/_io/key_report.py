@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from bearerguard._core.key_material import UnusableKeys, read_keys
-from bearerguard._core.key_set import Keys, dated, lifetime_of
-from bearerguard._io.fixed_keys import FixedKeys
+from bearerguard._io.static_keys import StaticKeySource
+from bearerguard._jose.key_material import UnusableKeys, read_keys
+from bearerguard._jose.key_set import Keys, dated, lifetime_of
 from bearerguard.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from bearerguard._io.fetched_keys import FetchedKeys
+    from bearerguard._io.remote_keys import RemoteKeySource
 
 VERSION = 1
 
 
-def health_of(source: FetchedKeys | FixedKeys, now: float) -> dict[str, Any]:
+def health_of(source: RemoteKeySource | StaticKeySource, now: float) -> dict[str, Any]:
     """Return a provider's health. Times are seconds since 1970, ages are seconds.
 
     `state` is `fixed` for given keys, else `fresh`, `stale` (past their lifetime, still used) or `none`.
@@ -35,7 +35,7 @@ def health_of(source: FetchedKeys | FixedKeys, now: float) -> dict[str, Any]:
         "last_failure": None,
         "next_refresh": None,
     }
-    if isinstance(source, FixedKeys):
+    if isinstance(source, StaticKeySource):
         return report
     if key_set is not None:
         report["age"] = max(0.0, now - key_set.fetched_at)
@@ -47,7 +47,7 @@ def health_of(source: FetchedKeys | FixedKeys, now: float) -> dict[str, Any]:
     return report
 
 
-def export(source: FetchedKeys) -> dict[str, Any] | None:
+def export(source: RemoteKeySource) -> dict[str, Any] | None:
     """Return a source's key set as JSON-ready values, or None where it has none yet."""
     key_set = source.key_set
     if key_set is None:
@@ -62,7 +62,7 @@ def export(source: FetchedKeys) -> dict[str, Any] | None:
     }
 
 
-def restore(source: FetchedKeys, entry: Any, name: str) -> bool:
+def restore(source: RemoteKeySource, entry: Any, name: str) -> bool:
     """Give a source the key set that was exported from it; return False where it was another's.
 
     The keys have the age they had: what is too old by now is not used.
@@ -89,7 +89,7 @@ def restore(source: FetchedKeys, entry: Any, name: str) -> bool:
         )
     except (KeyError, TypeError, ValueError, OverflowError, UnusableKeys) as problem:
         raise ConfigurationError(
-            f"The exported keys of provider {name!r} cannot be read ({problem!r}): pass what export_keys() "
+            f"The exported keys of provider {name!r} cannot be read ({problem!r}): pass what snapshot() "
             "returned, unchanged, or nothing."
         ) from None
     if keys:
@@ -98,22 +98,22 @@ def restore(source: FetchedKeys, entry: Any, name: str) -> bool:
 
 
 def entries_of(exported: Any) -> Mapping[str, Any]:
-    """Return the entries, by provider, of what `ResourceServer.export_keys` returned.
+    """Return the entries, by provider, of what `ResourceServer.snapshot` returned.
 
     Raises:
         ConfigurationError: where it is something else.
     """
     if not isinstance(exported, Mapping) or exported.get("version") != VERSION:
-        raise ConfigurationError("keys is not what export_keys() of this version returned: leave it out.")
+        raise ConfigurationError("keys is not what snapshot() of this version returned: leave it out.")
     entries = exported.get("providers")
     if not isinstance(entries, Mapping):
-        raise ConfigurationError("keys is not what export_keys() returned: it has no providers.")
+        raise ConfigurationError("keys is not what snapshot() returned: it has no providers.")
     return entries
 
 
-def _state(source: FetchedKeys | FixedKeys, now: float) -> str:
+def _state(source: RemoteKeySource | StaticKeySource, now: float) -> str:
     key_set = source.key_set
-    if isinstance(source, FixedKeys):
+    if isinstance(source, StaticKeySource):
         return "fixed"
     if key_set is None or now >= key_set.usable_until:
         return "none"

@@ -13,29 +13,29 @@ from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.address import is_address
 from bearerguard._flows.key_fetch import Origin
-from bearerguard._io.fixed_keys import FixedKeys
+from bearerguard._io.static_keys import StaticKeySource
 from bearerguard.errors import ConfigurationError
 from bearerguard.provider import Provider
 
 if TYPE_CHECKING:
-    from bearerguard._io.fetched_keys import FetchedKeys
+    from bearerguard._io.remote_keys import RemoteKeySource
 
-_shared: weakref.WeakValueDictionary[Any, FetchedKeys] = weakref.WeakValueDictionary()
+_shared: weakref.WeakValueDictionary[Any, RemoteKeySource] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 if hasattr(os, "register_at_fork"):
     # A child forked while another thread held the lock would wait for that thread for ever.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
-def key_source(provider: Provider, clock: Callable[[], float]) -> FetchedKeys | FixedKeys:
+def key_source(provider: Provider, clock: Callable[[], float]) -> RemoteKeySource | StaticKeySource:
     """Return the source of a provider's keys, shared where another provider has the very same.
 
     Raises:
         ConfigurationError: where the provider's `http_options` cannot be used.
     """
     if provider.key_set is not None:
-        return FixedKeys(provider.key_set)
-    from bearerguard._io.fetched_keys import FetchedKeys  # noqa: PLC0415 - threads, TLS: only who fetches
+        return StaticKeySource(provider.key_set)
+    from bearerguard._io.remote_keys import RemoteKeySource  # noqa: PLC0415 - threads, TLS: only who fetches
 
     origin = origin_of(provider)
     options = provider.http_options
@@ -45,7 +45,7 @@ def key_source(provider: Provider, clock: Callable[[], float]) -> FetchedKeys | 
         source = _shared.get(identity)
         if source is None:
             try:
-                source = FetchedKeys(
+                source = RemoteKeySource(
                     origin, clock=clock, http_options=options, lifetime=provider.key_set_lifetime
                 )
             except ConfigurationError as problem:

@@ -9,10 +9,10 @@ import anyio
 import anyio.to_thread
 
 from bearerguard._core.address import why_insecure
-from bearerguard._core.limits import FETCH_TIMEOUT
 from bearerguard._flows.key_fetch import discover
 from bearerguard._io.drive import run_fetch
 from bearerguard._io.http import HttpClient, Session
+from bearerguard._limits import FETCH_TIMEOUT
 from bearerguard.provider import Provider
 
 _logger = logging.getLogger("bearerguard")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bearerguard._core.claim_path import look_up
-from bearerguard._core.limits import MAX_NUMERIC_DATE
+from bearerguard._limits import MAX_NUMERIC_DATE
 from bearerguard.rules.algebra import Alternative, Login, Remedy, Rule
 from bearerguard.token import AccessToken
 

@@ -23,9 +23,9 @@ from typing import Any
 import pytest
 
 from bearerguard._core.credentials import Headers, bearer_token, is_one_token
-from bearerguard._core.limits import MAX_TOKEN_BYTES
 from bearerguard._flows.verification import Flow
 from bearerguard._io.drive import Waiting
+from bearerguard._limits import MAX_TOKEN_BYTES
 from bearerguard.errors import AuthError, InvalidToken, SecurityWarning
 from bearerguard.provider import Provider
 from bearerguard.server import ResourceServer

@@ -1,0 +1,281 @@
+"""JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and PEM text, turned into checked keys.
+
+A key that is weak, private, for encryption, malformed or of an unknown kind is refused with a reason; the
+reader of a whole set decides what that means. A key's own `alg`, `use` and `key_ops` bind: they can only
+narrow what it is used for. `x5c`, `x5u` and the like are ignored: a certificate chain proves nothing here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from bearerguard._jose import base64url
+from bearerguard._jose.algorithms import PublicKey, Verify, fitting
+from bearerguard._limits import MAX_KID_CHARACTERS, MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS, MIN_RSA_BITS
+
+
+class UnusableKey(Exception):
+    """A key cannot be used to verify a token; the message says why, without any part of the key."""
+
+
+class VerificationKey(msgspec.Struct, frozen=True):
+    """A key that is ready to verify.
+
+    Attributes:
+        kid: the key id it is published under, or None.
+        verifiers: the verify function of each algorithm that the key may be used for.
+        jwk: the members that define the key, and `kid` and `alg` where given; empty for a secret.
+        thumbprint: SHA-256, base64url (RFC 7638); empty for a secret.
+    """
+
+    kid: str | None
+    verifiers: Mapping[str, Verify]
+    jwk: Mapping[str, str]
+    thumbprint: str
+
+    def __repr__(self) -> str:
+        return f"VerificationKey(kid={self.kid!r}, thumbprint={self.thumbprint!r})"
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes two published keys the same key."""
+        return (self.kid, self.thumbprint, frozenset(self.verifiers))
+
+
+_CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
+    "P-256": ec.SECP256R1,
+    "P-384": ec.SECP384R1,
+    "P-521": ec.SECP521R1,
+}
+_CURVE_NAMES: Final = {curve().name: name for name, curve in _CURVES.items()}
+# The members that alone define a key, by kty (RFC 7638 section 3.2, RFC 8037 section 2).
+_DEFINING: Final = {"RSA": ("e", "n"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+
+
+def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey:
+    """Return the checked key that a JWK describes.
+
+    Args:
+        jwk: the members of the JWK.
+        allow_secret: whether an `oct` key is acceptable: never for one that came over the network.
+
+    Raises:
+        UnusableKey: for any other JWK, whatever is in it.
+    """
+    kty = _text(jwk, "kty")
+    kid = _kid(jwk)
+    _refuse_other_use(jwk)
+    if kty == "oct":
+        if not allow_secret:
+            raise UnusableKey(
+                "it is symmetric, which a published key cannot be; one that is given as an object takes its "
+                "algorithm named, as algorithms=['HS256']"
+            )
+        key: PublicKey = _secret(jwk)
+        defining: dict[str, str] = {}
+    elif kty in _DEFINING:
+        if "d" in jwk:
+            raise UnusableKey("it is a private key; publish only its public part, and replace it")
+        try:
+            key = _IMPORTERS[kty](jwk)
+        except (ValueError, UnsupportedAlgorithm):
+            raise UnusableKey(f"its members make no {kty} key") from None
+        defining = {"kty": kty, **{member: _text(jwk, member) for member in _DEFINING[kty]}}
+    else:
+        raise UnusableKey(f"its kty is {kty!r:.40}, which is no kind of signature key known here")
+    return _prepare(kty, key, defining, kid, jwk.get("alg"))
+
+
+def import_pem(pem: str, *, kid: str | None = None) -> VerificationKey:
+    """Return the checked key in a PEM public key or certificate.
+
+    Raises:
+        UnusableKey: not PEM, a private key, or a key that cannot be used.
+    """
+    if "PRIVATE KEY-----" in pem:
+        raise UnusableKey("it is a private key; give only its public part")
+    try:
+        key = _load_pem(pem)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise UnusableKey("it is no PEM public key or certificate") from None
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        _check_rsa(numbers)
+        defining = {"kty": "RSA", "e": _uint(numbers.e), "n": _uint(numbers.n)}
+    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVE_NAMES:
+        point, size = key.public_numbers(), (key.curve.key_size + 7) // 8
+        crv = _CURVE_NAMES[key.curve.name]
+        defining = {"kty": "EC", "crv": crv, "x": _uint(point.x, size), "y": _uint(point.y, size)}
+    elif isinstance(key, Ed25519PublicKey):
+        raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        _refuse_small_order(raw)
+        defining = {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(raw).decode()}
+    else:
+        raise UnusableKey("it is of a kind that signs no tokens")
+    return _prepare(defining["kty"], key, defining, kid, None)
+
+
+def _load_pem(pem: str) -> object:
+    data = pem.encode("utf-8", "replace")
+    if "BEGIN CERTIFICATE-----" not in pem:
+        return load_pem_public_key(data)
+    # Here, because certificates are a third of the import time, and hardly anybody gives one.
+    from cryptography import x509  # noqa: PLC0415
+
+    try:
+        return x509.load_pem_x509_certificate(data).public_key()
+    except x509.InvalidVersion:  # the one error of its own kind
+        raise ValueError("no version that there is") from None
+
+
+def thumbprint(defining: Mapping[str, str]) -> str:
+    """Return the JWK thumbprint (RFC 7638, section 3) of a key's defining members.
+
+    Example:
+        >>> thumbprint({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
+        'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k'
+    """
+    canonical = msgspec.json.encode(dict(sorted(defining.items())))
+    return base64url.encode(hashlib.sha256(canonical).digest()).decode()
+
+
+def _prepare(
+    kty: str, key: PublicKey, defining: dict[str, str], kid: str | None, alg: object
+) -> VerificationKey:
+    """Bind the key to every algorithm it fits, narrowed by its own `alg` (RFC 7517, section 4.4)."""
+    verifiers = fitting(kty, defining.get("crv"), key)
+    if alg is not None:
+        verifiers = {name: verify for name, verify in verifiers.items() if name == alg}
+    if not verifiers:
+        raise UnusableKey("no signature algorithm fits it: see its alg, its curve and its length")
+    labels = {name: value for name, value in (("kid", kid), ("alg", alg)) if isinstance(value, str)}
+    if not defining:
+        return VerificationKey(kid, verifiers, {}, "")
+    return VerificationKey(kid, verifiers, {**defining, **labels}, thumbprint(defining))
+
+
+def _refuse_other_use(jwk: Mapping[str, Any]) -> None:
+    """`use` and `key_ops`, where given, must name signatures (RFC 7517, sections 4.2 and 4.3)."""
+    if jwk.get("use", "sig") != "sig":
+        raise UnusableKey("its use is not 'sig'")
+    operations = jwk.get("key_ops")
+    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+        raise UnusableKey("its key_ops do not include 'verify'")
+
+
+def _kid(jwk: Mapping[str, Any]) -> str | None:
+    kid = jwk.get("kid")
+    if kid is None:
+        return None
+    if not isinstance(kid, str) or len(kid) > MAX_KID_CHARACTERS:
+        raise UnusableKey(f"its kid is no string of at most {MAX_KID_CHARACTERS} characters")
+    return kid
+
+
+def _text(jwk: Mapping[str, Any], member: str) -> str:
+    value = jwk.get(member)
+    if not isinstance(value, str):
+        raise UnusableKey(f"its {member} is missing or no string")
+    return value
+
+
+def _bytes(jwk: Mapping[str, Any], member: str) -> bytes:
+    try:
+        return base64url.decode(_text(jwk, member).encode("ascii"))
+    except ValueError:
+        raise UnusableKey(f"its {member} is not base64url") from None
+
+
+def _uint(number: int, size: int | None = None) -> str:
+    """Base64urlUInt (RFC 7518, section 2); of a fixed size for a coordinate (section 6.2.1.2)."""
+    length = size or (number.bit_length() + 7) // 8
+    return base64url.encode(number.to_bytes(length, "big")).decode()
+
+
+def _rsa(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
+    n, e = _bytes(jwk, "n"), _bytes(jwk, "e")
+    if n[:1] in (b"", b"\0") or e[:1] in (b"", b"\0"):
+        # One key, one text, or the same key would have several thumbprints (RFC 7518, section 6.3.1).
+        raise UnusableKey("its n or e is empty or has leading zero bytes")
+    numbers = rsa.RSAPublicNumbers(int.from_bytes(e, "big"), int.from_bytes(n, "big"))
+    _check_rsa(numbers)
+    return numbers.public_key()
+
+
+def _check_rsa(numbers: rsa.RSAPublicNumbers) -> None:
+    """RFC 7518 section 3.3 for the lower bound; the upper ones keep a check from being made slow."""
+    bits = numbers.n.bit_length()
+    if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
+        raise UnusableKey(f"it has {bits} bits, and {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted")
+    if numbers.e < 3 or numbers.e % 2 == 0 or numbers.e.bit_length() > MAX_RSA_EXPONENT_BITS:
+        raise UnusableKey("its exponent is even, below 3 or huge")
+    if numbers.n % 2 == 0:
+        raise UnusableKey("its modulus is even")
+    if all(numbers.n % prime in powers for prime, powers in _ROCA.items()):
+        raise UnusableKey("it was made by a generator whose keys can be factored (CVE-2017-15361)")
+
+
+# That generator (Nemec and others, ACM CCS 2017) made primes that are powers of 65537 modulo many small
+# primes, so its moduli are too. Of those small primes, the ones under which a sound modulus is seldom one.
+_ROCA: Final = {
+    prime: frozenset(pow(65537, exponent, prime) for exponent in range(prime))
+    for prime in (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+}
+
+
+def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
+    crv = _text(jwk, "crv")
+    if crv not in _CURVES:
+        raise UnusableKey("its curve is not P-256, P-384 or P-521")
+    curve = _CURVES[crv]()
+    size = (curve.key_size + 7) // 8
+    x, y = _bytes(jwk, "x"), _bytes(jwk, "y")
+    if len(x) != size or len(y) != size:
+        raise UnusableKey("its x or y has not the length of the curve (RFC 7518, section 6.2.1.2)")
+    point = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
+    return point.public_key()  # a ValueError where the point is not on the curve
+
+
+def _okp(jwk: Mapping[str, Any]) -> Ed25519PublicKey:
+    if _text(jwk, "crv") != "Ed25519":
+        raise UnusableKey("its curve is not Ed25519")
+    raw = _bytes(jwk, "x")
+    if len(raw) != 32:
+        raise UnusableKey("its x is not 32 bytes long")
+    _refuse_small_order(raw)
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+_P: Final = 2**255 - 19
+# The y of the points of order 8; the others of small order have y 0, 1 or -1.
+_Y_OF_ORDER_8: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+_SMALL_ORDER_Y: Final = frozenset((0, 1, _P - 1, _Y_OF_ORDER_8, _P - _Y_OF_ORDER_8))
+
+
+def _refuse_small_order(raw: bytes) -> None:
+    """Under one of these points (RFC 8032, section 5.1) a signature of zeros fits any message."""
+    y = int.from_bytes(raw, "little") & (2**255 - 1)
+    if y >= _P or y in _SMALL_ORDER_Y:
+        raise UnusableKey("its point is of small order or not canonical")
+
+
+def _secret(jwk: Mapping[str, Any]) -> bytes:
+    secret = _bytes(jwk, "k")
+    if not secret:
+        raise UnusableKey("its secret is empty")
+    return secret
+
+
+_IMPORTERS: Final[Mapping[str, Callable[[Mapping[str, Any]], PublicKey]]] = {
+    "RSA": _rsa,
+    "EC": _ec,
+    "OKP": _okp,
+}

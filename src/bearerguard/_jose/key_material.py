@@ -1,0 +1,140 @@
+"""Key material in every form that people have it in: JWK, JWK set, PEM, mapping of `kid` to PEM, or lists.
+
+Reads an object, never an address. One unusable key among good ones is told and left out; none that is
+usable is an error of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bearerguard._jose.json_object import decode_json
+from bearerguard._jose.jwk import UnusableKey, VerificationKey, import_jwk, import_pem
+from bearerguard._limits import MAX_KEYS, MAX_KID_CHARACTERS
+
+
+class UnusableKeys(Exception):
+    """Key material of which nothing can be used. `kind` is a stable code, the message says why."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def read_keys(material: Any, *, allow_secret: bool = False) -> tuple[list[VerificationKey], list[str]]:
+    """Return the usable keys in `material`, and a sentence for each one that was left out.
+
+    Args:
+        material: a JWK, a JWK set, the JSON text of either, PEM text, a mapping of `kid` to PEM, or a list
+            of any of these.
+        allow_secret: whether `oct` keys are acceptable.
+
+    Raises:
+        UnusableKeys: `not_a_key_set`, `empty`, `too_many_keys` or `no_usable_key`.
+    """
+    keys: list[VerificationKey] = []
+    left_out: list[str] = []
+    found = list(_entries(material, depth=0))
+    if not found:
+        raise UnusableKeys("empty", "it holds no key")
+    if len(found) > MAX_KEYS:
+        raise UnusableKeys("too_many_keys", f"it holds {len(found)} keys, and at most {MAX_KEYS} are read")
+    for number, (kid, entry) in enumerate(found, start=1):
+        try:
+            keys.append(_read_one(kid, entry, allow_secret))
+        except UnusableKey as reason:
+            left_out.append(f"key {number} of {len(found)}{_named(kid, entry)} cannot be used: {reason}")
+    if not keys:
+        no_key = next((entry for _, entry in found if isinstance(entry, UnusableKey)), None)
+        if no_key is not None and all(isinstance(entry, UnusableKey) for _, entry in found):
+            raise UnusableKeys("not_a_key_set", str(no_key))
+        raise UnusableKeys("no_usable_key", "; ".join(left_out[:3]))
+    return keys, left_out
+
+
+Entry = tuple[str | None, Any]
+"""A JWK (a mapping), PEM text, or why it is neither, with the `kid` it was filed under."""
+
+
+def _entries(material: Any, depth: int) -> Iterator[Entry]:
+    """Each key in the material."""
+    if depth > 3:
+        raise UnusableKeys("not_a_key_set", "its lists are nested too deep")
+    if isinstance(material, str):
+        material = material.encode("utf-8", "replace")
+    if isinstance(material, bytes | bytearray):
+        text = bytes(material)
+        # A mapping of kid to PEM, written as JSON, has PEM in it too.
+        if b"-----BEGIN" in text and not text.lstrip().startswith((b"{", b"[")):
+            yield from _pem_entries(text.decode("utf-8", "replace"))
+            return
+        try:
+            decoded = decode_json(text)
+        except ValueError:
+            raise UnusableKeys("not_a_key_set", "it is neither JSON nor PEM") from None
+        if not isinstance(decoded, dict | list):
+            raise UnusableKeys("not_a_key_set", "it is JSON, but neither a JWK nor a JWK set")
+        material = decoded
+    if isinstance(material, Mapping):
+        yield from _mapping_entries(material)
+    elif isinstance(material, list | tuple | set | frozenset):
+        for item in material:
+            try:
+                yield from list(_entries(item, depth + 1))
+            except UnusableKeys as problem:
+                yield None, UnusableKey(str(problem))
+    else:
+        raise UnusableKeys("not_a_key_set", f"it is a {type(material).__name__}, and no form of a key")
+
+
+def _pem_entries(text: str) -> Iterator[Entry]:
+    """The first key of a PEM text; of a chain of certificates the others are no keys to trust."""
+    yield None, text
+    for _ in range(text.count("-----BEGIN") - 1):
+        yield None, UnusableKey("only the first of several in one PEM text is read; give a list")
+
+
+def _mapping_entries(material: Mapping[Any, Any]) -> Iterator[Entry]:
+    if "kty" in material:
+        yield None, material
+    elif "keys" in material:
+        members = material["keys"]
+        if not isinstance(members, list | tuple):
+            raise UnusableKeys("not_a_key_set", "its keys member is no array (RFC 7517, section 5.1)")
+        for member in members:
+            yield None, member
+    elif any(_is_named_key(value) for value in material.values()):
+        for kid, value in material.items():
+            name = str(kid)[: MAX_KID_CHARACTERS + 1]
+            entry = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            yield name, entry if _is_named_key(entry) else UnusableKey("it is neither PEM nor a JWK")
+    else:
+        raise UnusableKeys("not_a_key_set", "it has neither kty (a JWK) nor keys (a JWK set)")
+
+
+def _is_named_key(value: Any) -> bool:
+    """Whether a value in a mapping by `kid` is meant as a key."""
+    if isinstance(value, Mapping):
+        return "kty" in value
+    return (isinstance(value, str) and "-----BEGIN" in value) or (
+        isinstance(value, bytes) and b"-----BEGIN" in value
+    )
+
+
+def _read_one(kid: str | None, entry: Any, allow_secret: bool) -> VerificationKey:
+    if isinstance(entry, UnusableKey):
+        raise entry
+    if kid is not None and len(kid) > MAX_KID_CHARACTERS:
+        raise UnusableKey(f"its kid is longer than {MAX_KID_CHARACTERS} characters")
+    if isinstance(entry, str):
+        return import_pem(entry, kid=kid)
+    if not isinstance(entry, Mapping):
+        raise UnusableKey("it is no JSON object")
+    jwk = entry if kid is None or "kid" in entry else {**entry, "kid": kid}
+    return import_jwk(jwk, allow_secret=allow_secret)
+
+
+def _named(kid: str | None, entry: Any) -> str:
+    name = entry.get("kid") if isinstance(entry, Mapping) else kid
+    return f" (kid {name!r:.60})" if isinstance(name, str) else ""

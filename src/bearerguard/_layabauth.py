@@ -1,0 +1,44 @@
+"""A `ResourceServer` from nothing but the address of a key set, for the doors that are built that way.
+
+What such a door does not check, since it was told no issuer or no audience, it warns of each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from bearerguard.provider import Provider
+from bearerguard.server import ResourceServer
+
+
+def server_by_jwks_uri(
+    jwks_uri: str,
+    *,
+    issuer: str | None,
+    audience: str | Iterable[str] | None,
+    algorithms: Collection[str],
+    leeway: float,
+    clock: Callable[[], float],
+    http_options: Mapping[str, Any],
+) -> ResourceServer:
+    """Return what verifies tokens by the keys at `jwks_uri`. To be called by a door's own entry alone.
+
+    Raises:
+        ConfigurationError: for anything missing, contradictory or unsafe.
+
+    Warns:
+        SecurityWarning: no issuer, or no audience; at the line that called the door.
+    """
+    provider = Provider(
+        issuer,
+        audience=audience,
+        keys=jwks_uri,
+        algorithms=algorithms,
+        leeway=leeway,
+        name=issuer or str(jwks_uri),
+        http_options=http_options,
+        dangerously_accept_any_issuer=issuer is None,
+        dangerously_accept_any_audience=audience is None,
+    )
+    return ResourceServer(provider, clock=clock)

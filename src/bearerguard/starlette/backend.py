@@ -1,0 +1,134 @@
+"""The door for programs that use Starlette's own `AuthenticationMiddleware`: a backend, and its answer.
+
+It verifies nothing itself. Whom a token stands for and what that one may do is the application's to say.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, BaseUser
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from bearerguard._jose.algorithms import ASYMMETRIC
+from bearerguard._layabauth import server_by_jwks_uri
+from bearerguard._limits import DEFAULT_LEEWAY
+from bearerguard.answer import answer
+from bearerguard.errors import AuthError, InvalidRequest, InvalidToken, MissingCredentials
+from bearerguard.logging import current
+
+
+class OAuth2IdTokenBackend(AuthenticationBackend):
+    """Authenticates the bearer token of a request, for Starlette's `AuthenticationMiddleware`.
+
+    A request without bearer token is anonymous. Pass `on_error=on_error` to the middleware: its own answer
+    to a bad token is a bare 400.
+
+    Args:
+        jwks_uri: where the provider's keys are: its `jwks_uri`, an https URL.
+        create_user: called with `token` (the text) and `token_body` (all claims, a dict) of a verified
+            token, returns the `BaseUser`. May be async.
+        scopes: called likewise, returns the scopes for Starlette's `requires`: several strings, or one with
+            spaces as in the claim `scope`. May be async.
+        issuer: the exact `iss` of the provider's tokens.
+        audience: what a token must name in `aud` to be meant for this API: a string, or several.
+        algorithms: the accepted `alg` values; all asymmetric ones by default.
+        leeway: seconds of clock difference to forgive, at most 300.
+        clock: seconds since 1970.
+        **http_options: arguments for the `httpx2.Client` that fetches keys (`verify`, `proxy`, `headers`,
+            `timeout`, `transport`, ...).
+
+    Raises:
+        ConfigurationError: for anything contradictory or unsafe.
+
+    Warns:
+        SecurityWarning: `issuer` or `audience` is left out, so it is not checked.
+
+    Example:
+        >>> backend = OAuth2IdTokenBackend(  # doctest: +SKIP
+        ...     "https://login.example/keys",
+        ...     create_user=lambda token, token_body: SimpleUser(token_body["name"]),
+        ...     scopes=lambda token, token_body: token_body["scope"],
+        ...     issuer="https://login.example",
+        ...     audience="https://api.example",
+        ... )
+        >>> app.add_middleware(  # doctest: +SKIP
+        ...     AuthenticationMiddleware, backend=backend, on_error=on_error
+        ... )
+    """
+
+    def __init__(
+        self,
+        jwks_uri: str,
+        create_user: Callable[..., BaseUser | Awaitable[BaseUser]],
+        scopes: Callable[..., Iterable[str] | Awaitable[Iterable[str]]],
+        *,
+        issuer: str | None = None,
+        audience: str | Iterable[str] | None = None,
+        algorithms: Collection[str] = ASYMMETRIC,
+        leeway: float = DEFAULT_LEEWAY,
+        clock: Callable[[], float] = time.time,
+        **http_options: Any,
+    ) -> None:
+        self.create_user = create_user
+        self.scopes = scopes
+        self._server = server_by_jwks_uri(
+            jwks_uri,
+            issuer=issuer,
+            audience=audience,
+            algorithms=algorithms,
+            leeway=leeway,
+            clock=clock,
+            http_options=http_options,
+        )
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        """Return whom the request's token stands for, with what it allows; None where there is no token.
+
+        Raises:
+            AuthenticationError: the token is refused, or its keys cannot be had; caused by an `AuthError`.
+        """
+        current.set(None)
+        try:
+            token = await self._server.aauthenticate(conn.scope["headers"])
+        except MissingCredentials:
+            return None
+        except AuthError as error:
+            raise AuthenticationError(error.description) from error
+        conn.scope["bearerguard.token"] = token
+        # Starlette does not tell a backend when the request ends: the token goes with the request's scope.
+        current.set(weakref.ref(token))
+        body = token.claims_copy()
+        # What these two raise is the application's own error, not a bad token.
+        scopes: Iterable[str] | None = await _awaited(self.scopes(token=token.raw, token_body=body))
+        user: BaseUser = await _awaited(self.create_user(token=token.raw, token_body=body))
+        return AuthCredentials(_separate(scopes)), user
+
+
+def on_error(conn: HTTPConnection, error: Exception) -> Response:  # noqa: ARG001 - Starlette passes both
+    """Answer a bad token: its own status and challenge (RFC 6750, section 3), and JSON.
+
+    For `AuthenticationMiddleware(..., on_error=on_error)`. It is a 401, also where the credentials are not
+    put as RFC 6750 says, and a 503 with `Retry-After` where the provider's keys cannot be had.
+    """
+    refusal = error.__cause__
+    if not isinstance(refusal, AuthError):  # another backend's, or the application's own
+        refusal = InvalidToken("invalid_token", "The token is not accepted.")
+    status, headers, body = answer(refusal, status=401 if isinstance(refusal, InvalidRequest) else None)
+    return Response(body, status, dict(headers))
+
+
+async def _awaited(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
+
+
+def _separate(scopes: Iterable[str] | None) -> Sequence[str]:
+    """Scopes one by one; in one string they are parted by spaces alone (RFC 6749, section 3.3)."""
+    if isinstance(scopes, str):
+        return [scope for scope in scopes.split(" ") if scope]
+    return list(scopes or ())

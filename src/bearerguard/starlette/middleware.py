@@ -1,0 +1,190 @@
+"""`AuthenticateMiddleware`: the contract of starlette-oauth2-api, for ASGI applications of any framework.
+
+It reads the request, asks the `ResourceServer`, and puts its verdict where that package put it. It verifies
+nothing itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import inspect
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from bearerguard.answer import answer
+from bearerguard.asgi import App, Receive, Scope, Send, is_public, refuse
+from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
+from bearerguard.guard import paths
+from bearerguard.logging import TokenFilter, current
+from bearerguard.provider import Provider, warn_caller
+from bearerguard.server import ResourceServer
+from bearerguard.token import AccessToken
+
+__all__ = ["AuthenticateMiddleware"]
+
+_OPTIONS = tuple(option for option in inspect.signature(Provider).parameters if option != "name")
+
+
+class AuthenticateMiddleware:
+    """ASGI middleware: every path but the public ones requires a sound access token.
+
+    Where the token is sound, the application finds in its scope `oauth2-claims` (all claims, a dict of this
+    request's own), `oauth2-provider` (the provider's name) and `bearerguard.token` (the `AccessToken`).
+    Otherwise it is not entered: 400 without bearer credentials, 401 for a bad token, 503 with `Retry-After`
+    where the provider's keys cannot be had; a WebSocket is closed with code 1008 before it is accepted.
+
+    Args:
+        app: the application to protect.
+        providers: names of your choice, each with a `Provider` or a mapping with `issuer`, `audience`,
+            `keys` (left out: discovered from the issuer) and any other option of `Provider`.
+        public_paths: exact full paths that need no token.
+        get_keys: your own way to get keys, sync or async: called with what the provider has in `keys`, off
+            the event loop, it returns keys in any form that `Provider` takes but an address.
+        key_refresh_minutes: for how long fetched keys are fresh: a number, or one for each provider by
+            name. None leaves it to the provider within bounds; `float("inf")` fetches once.
+        clock: seconds since 1970.
+        server: a `ResourceServer` to use in place of `providers`.
+
+    Raises:
+        ConfigurationError: where a provider lacks something or is unsafe; the message names it.
+
+    Example:
+        >>> app.add_middleware(  # doctest: +SKIP
+        ...     AuthenticateMiddleware,
+        ...     providers={"login": {"issuer": "https://login.example", "audience": "https://api.example"}},
+        ...     public_paths={"/health"},
+        ... )
+    """
+
+    def __init__(
+        self,
+        app: App,
+        providers: Mapping[Any, Mapping[str, Any] | Provider] | None = None,
+        public_paths: Iterable[str] | None = None,
+        get_keys: Callable[[Any], Any] | None = None,
+        key_refresh_minutes: float | Mapping[Any, float] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        server: ResourceServer | None = None,
+    ) -> None:
+        self._app = app
+        self._public_paths = paths(public_paths)
+        self._names: dict[str, Any] = {}
+        if server is None:
+            built = _providers(providers, get_keys, key_refresh_minutes)
+            # The names that the application gave, which need not be strings.
+            self._names = {provider.name: name for name, provider in built.items()}
+            server = ResourceServer(*built.values(), clock=clock)
+        elif not isinstance(server, ResourceServer):
+            raise ConfigurationError(f"server is {server!r:.80}: give a ResourceServer.")
+        elif providers or get_keys is not None or key_refresh_minutes is not None or clock is not time.time:
+            raise ConfigurationError(
+                "AuthenticateMiddleware has a server, and providers or what goes with them: choose one."
+            )
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through to the application, or refuse it."""
+        if scope["type"] not in ("http", "websocket") or (
+            self._public_paths and is_public(scope, self._public_paths)
+        ):
+            await self._app(scope, receive, send)
+            return
+        try:
+            token = self._server.attempt(scope["headers"])
+            if not isinstance(token, AccessToken):
+                token = await token
+        except AuthError as error:
+            # The contract of this middleware: no bearer credentials are a bad request.
+            status = 400 if isinstance(error, MissingCredentials) else None
+            await refuse(scope, send, answer(error, status=status), error.description)
+            return
+        scope["oauth2-claims"] = token.claims_copy()
+        name = token.provider.name
+        scope["oauth2-provider"] = self._names.get(name, name)
+        scope["bearerguard.token"] = token
+        if not TokenFilter.in_use:  # a context variable that nobody reads would cost half a microsecond
+            await self._app(scope, receive, send)
+            return
+        before = current.set(token)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            current.reset(before)
+
+
+def _providers(providers: Any, get_keys: Any, minutes: Any) -> dict[Any, Provider]:
+    """Read what the middleware was given."""
+    if not isinstance(providers, Mapping) or not providers:
+        raise ConfigurationError(
+            "AuthenticateMiddleware needs providers: {a name of yours: {'issuer': ..., 'audience': ...}}."
+        )
+    if get_keys is not None and not callable(get_keys):
+        raise ConfigurationError(f"get_keys is {get_keys!r:.80}: give a function of what 'keys' says.")
+    lifetimes = minutes if isinstance(minutes, Mapping) else dict.fromkeys(providers, minutes)
+    unknown = [name for name in lifetimes if name not in providers]
+    if unknown:
+        raise ConfigurationError(f"key_refresh_minutes names {unknown[0]!r}, and no provider is called so.")
+    return {
+        name: _provider(name, given, get_keys, _seconds(name, lifetimes.get(name)))
+        for name, given in providers.items()
+    }
+
+
+def _seconds(name: Any, minutes: Any) -> float | None:
+    if minutes is None:
+        return None
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes >= 0:
+        raise ConfigurationError(
+            f"key_refresh_minutes of {name!r} is {minutes!r:.80}: give minutes from 0 up."
+        )
+    return max(minutes * 60.0, 1.0)
+
+
+def _provider(
+    name: Any, given: Any, get_keys: Callable[[Any], Any] | None, lifetime: float | None
+) -> Provider:
+    called = name if isinstance(name, str) else str(name)
+    if isinstance(given, Provider):
+        changes: dict[str, Any] = {"name": called}
+        if get_keys is not None:
+            changes["keys"] = functools.partial(get_keys, given.keys)
+        if lifetime is not None:
+            changes["key_set_lifetime"] = lifetime
+        return dataclasses.replace(given, **changes)
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(
+            f"Provider {name!r} is {given!r:.80}: give a Provider, or a mapping with issuer and audience."
+        )
+    unchecked = {"issuer": "dangerously_accept_any_issuer", "audience": "dangerously_accept_any_audience"}
+    missing = [
+        option for option, without in unchecked.items() if option not in given and not given.get(without)
+    ]
+    if missing:
+        raise ConfigurationError(
+            f"Provider {name!r} lacks {' and '.join(missing)}: write {{'issuer': the exact 'iss' of its "
+            "tokens, 'audience': the 'aud' of those meant for this API, 'keys': its jwks_uri}."
+        )
+    _question_unknown(name, given)
+    options: dict[str, Any] = {"issuer": None, "audience": None, "key_set_lifetime": lifetime}
+    options.update((option, given[option]) for option in _OPTIONS if option in given)
+    keys = options.get("keys")
+    if get_keys is not None and not (isinstance(keys, str) and keys.startswith("http://")):
+        # An http:// address is left as it is, to be refused: what it brings could be anybody's.
+        options["keys"] = functools.partial(get_keys, keys)
+    return Provider(options.pop("issuer"), name=called, **options)
+
+
+def _question_unknown(name: Any, given: Mapping[str, Any]) -> None:
+    """An option that is misspelt would be a check that is not made."""
+    for option in given.keys() - set(_OPTIONS):
+        close = difflib.get_close_matches(str(option), _OPTIONS, n=1, cutoff=0.75)
+        if close:
+            raise ConfigurationError(f"Provider {name!r} has {option!r}: did you mean {close[0]!r}?")
+        warn_caller(
+            f"Provider {name!r} has {option!r}, which means nothing here: leave it out. "
+            f"Known are {', '.join(_OPTIONS)}"
+        )

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bearerguard._jose.key_material import UnusableKeys, read_keys
+from bearerguard._limits import MAX_KEYS, MAX_KID_CHARACTERS
+from bearerguard.testing import SigningKey, signing_key
+
+FIRST, SECOND = signing_key("P-256"), signing_key("Ed25519")
+JWK, OTHER = FIRST.public_jwk(), SECOND.public_jwk()
+SECRET = signing_key("oct").secret_jwk()
+
+
+def pem_of(key: SigningKey) -> str:
+    public = cast("Any", key.private).public_key()
+    return cast("bytes", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+
+PEM, OTHER_PEM = pem_of(FIRST), pem_of(SECOND)
+
+
+def kids_in(material: Any) -> list[str | None]:
+    keys, left_out = read_keys(material)
+    assert left_out == []
+    return [key.kid for key in keys]
+
+
+def refusal_of(material: Any) -> UnusableKeys:
+    with pytest.raises(UnusableKeys) as refusal:
+        read_keys(material)
+    return refusal.value
+
+
+@pytest.mark.parametrize(
+    "material",
+    [JWK, {"keys": [JWK]}, [JWK], [{"keys": [JWK]}], [[JWK]], (JWK,), json.dumps(JWK), json.dumps([JWK])],
+    ids=["JWK", "set", "list", "list of sets", "list of lists", "tuple", "JSON of a JWK", "JSON of a list"],
+)
+def test_a_jwk_is_read_in_every_form(material: Any) -> None:
+    assert kids_in(material) == [FIRST.kid]
+
+
+@pytest.mark.parametrize(
+    "encode", [str.encode, lambda text: bytearray(text.encode()), str], ids=["bytes", "bytearray", "str"]
+)
+def test_the_text_of_a_jwk_set_may_be_bytes(encode: Any) -> None:
+    assert kids_in(encode(json.dumps({"keys": [JWK, OTHER]}))) == [FIRST.kid, SECOND.kid]
+
+
+@pytest.mark.parametrize(
+    "material",
+    [PEM, PEM.encode(), [PEM], {"keys": [PEM]}, f"issuer's key\n{PEM}"],
+    ids=["text", "bytes", "list", "set", "text before it"],
+)
+def test_pem_is_read_without_a_kid(material: Any) -> None:
+    keys, left_out = read_keys(material)
+    assert ([key.kid for key in keys], left_out) == ([None], [])
+    assert keys[0].thumbprint == read_keys(JWK)[0][0].thumbprint
+
+
+@pytest.mark.parametrize("encode", [dict, json.dumps, lambda value: json.dumps(value, indent=1).encode()])
+def test_a_mapping_of_kid_to_pem_is_read_as_an_object_and_as_json(encode: Any) -> None:
+    assert kids_in(encode({"k1": PEM, "k2": OTHER_PEM})) == ["k1", "k2"]
+
+
+def test_a_kid_of_another_type_is_filed_under_its_text() -> None:
+    assert kids_in({1: PEM}) == ["1"]
+
+
+def test_a_list_may_mix_the_forms() -> None:
+    assert kids_in([JWK, {"k2": OTHER_PEM}, PEM, json.dumps({"keys": [OTHER]})]) == [
+        FIRST.kid,
+        "k2",
+        None,
+        SECOND.kid,
+    ]
+
+
+def test_a_member_that_looks_like_pem_does_not_turn_a_key_set_into_pem() -> None:
+    assert kids_in(json.dumps({"keys": [{**JWK, "x5c_pem": "-----BEGIN CERTIFICATE-----"}]})) == [FIRST.kid]
+
+
+def test_unusable_keys_among_good_ones_are_left_out_and_named() -> None:
+    keys, left_out = read_keys({"keys": [{**JWK, "use": "enc"}, OTHER, SECRET, {"kty": "RSA"}, "PEM?", 5]})
+    assert [key.kid for key in keys] == [SECOND.kid]
+    assert len(left_out) == 5
+    assert left_out[0] == f"key 1 of 6 (kid '{FIRST.kid}') cannot be used: its use is not 'sig'"
+    assert "symmetric" in left_out[1]
+    assert left_out[2].startswith("key 4 of 6 cannot be used: ")
+    assert "no PEM" in left_out[3]
+    assert "no JSON object" in left_out[4]
+
+
+def test_what_is_told_of_a_key_that_is_left_out_is_short_and_on_one_line() -> None:
+    _, left_out = read_keys({"keys": [{**JWK, "use": "enc", "kid": "k\r\n" * 100}, OTHER]})
+    assert "\n" not in left_out[0]
+    assert len(left_out[0]) < 150
+
+
+def test_secrets_are_read_only_where_they_are_allowed() -> None:
+    assert [key.kid for key in read_keys(SECRET, allow_secret=True)[0]] == [SECRET["kid"]]
+    assert refusal_of(SECRET).kind == "no_usable_key"
+
+
+def test_a_kid_that_is_too_long_leaves_its_pem_out() -> None:
+    keys, left_out = read_keys({"k" * (MAX_KID_CHARACTERS + 1): PEM, "k" * MAX_KID_CHARACTERS: PEM})
+    assert len(keys) == 1
+    assert "longer than" in left_out[0]
+
+
+@pytest.mark.parametrize("material", [[], (), {"keys": []}, '{"keys": []}', [{"keys": []}, []]], ids=str)
+def test_material_without_a_key_is_empty(material: Any) -> None:
+    assert refusal_of(material).kind == "empty"
+
+
+def test_material_of_more_keys_than_anybody_has_is_not_read() -> None:
+    assert len(read_keys({"keys": [JWK] * MAX_KEYS})[0]) == MAX_KEYS
+    refusal = refusal_of({"keys": [JWK] * (MAX_KEYS + 1)})
+    assert (refusal.kind, "101 keys" in str(refusal)) == ("too_many_keys", True)
+
+
+def test_where_no_key_is_usable_the_first_reasons_are_told() -> None:
+    refusal = refusal_of({"keys": [{**JWK, "kid": f"k{number}", "use": "enc"} for number in range(9)]})
+    assert refusal.kind == "no_usable_key"
+    assert [name for name in ("k0", "k1", "k2", "k3") if name in str(refusal)] == ["k0", "k1", "k2"]
+
+
+@pytest.mark.parametrize(
+    ("material", "why"),
+    [
+        (None, "NoneType"),
+        (5, "int"),
+        pytest.param(object(), "object", id="object"),
+        ("", "neither JSON nor PEM"),
+        ("not JSON", "neither JSON nor PEM"),
+        (b"\xff\xfe", "neither JSON nor PEM"),
+        ("\ud800", "neither JSON nor PEM"),
+        ('"text"', "neither a JWK nor a JWK set"),
+        ("5", "neither a JWK nor a JWK set"),
+        ({}, "neither kty"),
+        ({"k1": "no PEM"}, "neither kty"),
+        ({"jwks_uri": "https://login.example"}, "neither kty"),
+        pytest.param({"keys": {"k1": PEM}}, "no array", id="keys by kid"),
+        ({"keys": "text"}, "no array"),
+        ({"keys": None}, "no array"),
+        pytest.param([[[[JWK]]]], "nested too deep", id="nested"),
+        ([5], "int"),
+    ],
+    ids=ascii,
+)
+def test_what_is_no_form_of_a_key_says_what_it_is(material: Any, why: str) -> None:
+    refusal = refusal_of(material)
+    assert refusal.kind == "not_a_key_set"
+    assert why in str(refusal)
+
+
+def test_lists_may_be_nested_in_reason() -> None:
+    assert kids_in([[[JWK]]]) == [FIRST.kid]
+
+
+def test_a_list_that_holds_itself_is_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert refusal_of(endless).kind == "not_a_key_set"
+
+
+@pytest.mark.parametrize("junk", ["garbage", {}, None, 5, [], b"\xff"], ids=repr)
+def test_one_entry_that_is_no_key_does_not_sink_a_list(junk: Any) -> None:
+    keys, left_out = read_keys([JWK, junk])
+    assert len(keys) == 1
+    assert len(left_out) == (junk != [])
+
+
+@pytest.mark.parametrize("junk", ["", None, 5, "garbage", {}], ids=repr)
+def test_one_entry_that_is_no_key_does_not_sink_a_mapping_by_kid(junk: Any) -> None:
+    keys, left_out = read_keys({"a": JWK, "b": junk})
+    assert [key.kid for key in keys] == [JWK["kid"]]
+    assert len(left_out) == 1
+
+
+def test_a_jwk_filed_under_a_kid_is_published_under_it() -> None:
+    unnamed = {name: value for name, value in JWK.items() if name != "kid"}
+    assert read_keys({"a": unnamed})[0][0].kid == "a"
+
+
+def test_of_several_keys_in_one_pem_text_the_first_is_read_and_the_others_told() -> None:
+    keys, left_out = read_keys(PEM + PEM)
+    assert len(keys) == 1
+    assert left_out == [
+        "key 2 of 2 cannot be used: only the first of several in one PEM text is read; give a list"
+    ]
+
+
+def test_pem_bytes_and_sets_of_pem_are_read() -> None:
+    assert read_keys({"a": PEM.encode()})[0][0].kid == "a"
+    assert len(read_keys({PEM})[0]) == 1

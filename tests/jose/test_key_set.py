@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import pytest
+
+from bearerguard._jose.jwk import VerificationKey
+from bearerguard._jose.key_set import Keys, KeySet, dated, lifetime_of
+
+
+def key(kid: str | None, *algs: str, thumbprint: str = "") -> VerificationKey:
+    """A key that is known by the verify functions it has: one of its own for each algorithm."""
+    verifiers = {alg: (lambda _signature, _input: False) for alg in algs}
+    return VerificationKey(kid, verifiers, {}, thumbprint)
+
+
+def test_a_named_key_is_found_by_its_name_and_algorithm() -> None:
+    first, second = key("k1", "RS256", "PS256"), key("k2", "RS256")
+    keys = Keys([first, second])
+    assert keys.named.get(("RS256", "k1"), ()) == (first.verifiers["RS256"],)
+    assert keys.named.get(("PS256", "k1"), ()) == (first.verifiers["PS256"],)
+    assert keys.named.get(("PS256", "k2"), ()) == ()
+    assert keys.named.get(("RS256", "k3"), ()) == ()
+
+
+def test_keys_that_share_a_name_are_all_found() -> None:
+    first, second = key("k1", "RS256"), key("k1", "RS256")
+    assert Keys([first, second]).named.get(("RS256", "k1"), ()) == (
+        first.verifiers["RS256"],
+        second.verifiers["RS256"],
+    )
+
+
+def test_a_token_that_names_no_key_may_be_of_any_that_fits() -> None:
+    named, unnamed, other = key("k1", "RS256"), key(None, "RS256"), key("k2", "ES256")
+    keys = Keys([named, unnamed, other])
+    assert keys.unnamed("RS256", None) == (named.verifiers["RS256"], unnamed.verifiers["RS256"])
+    assert keys.unnamed("EdDSA", None) == ()
+
+
+def test_a_token_that_names_an_absent_key_may_be_of_one_without_a_name() -> None:
+    named, unnamed = key("k1", "RS256"), key(None, "RS256")
+    assert Keys([named, unnamed]).unnamed("RS256", "k9") == (unnamed.verifiers["RS256"],)
+    assert Keys([named]).unnamed("RS256", "k9") == ()
+
+
+def test_at_most_four_keys_are_tried_for_one_token() -> None:
+    many = Keys([key("k1", "RS256") for _ in range(6)] + [key(None, "RS256") for _ in range(6)])
+    assert len(many.named.get(("RS256", "k1"), ())) == 4
+    assert len(many.unnamed("RS256", "k9")) == 4
+    assert len(many.unnamed("RS256", None)) == 4
+
+
+def test_two_sets_of_the_same_keys_have_the_same_identities() -> None:
+    same = Keys([key("k1", "RS256", thumbprint="a"), key("k2", "RS256", thumbprint="b")])
+    reordered = Keys([key("k2", "RS256", thumbprint="b"), key("k1", "RS256", thumbprint="a")])
+    assert same.identities == reordered.identities
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        key("k2", "RS256", thumbprint="a"),
+        key("k1", "RS256", thumbprint="b"),
+        key("k1", "RS256", "PS256", thumbprint="a"),
+    ],
+    ids=["name", "material", "algorithms"],
+)
+def test_a_key_that_differs_in_name_material_or_algorithms_is_another(other: VerificationKey) -> None:
+    assert Keys([key("k1", "RS256", thumbprint="a")]).identities != Keys([other]).identities
+
+
+def test_a_key_set_is_replaced_and_never_changed() -> None:
+    key_set: Any = KeySet(Keys([]))
+    with pytest.raises(AttributeError):
+        key_set.usable_until = inf
+
+
+def test_a_key_set_without_times_never_grows_old() -> None:
+    given = KeySet(Keys([]))
+    assert (given.fetched_at, given.refresh_at, given.usable_until) == (-inf, inf, inf)
+
+
+@pytest.mark.parametrize(
+    ("max_age", "configured", "lifetime"),
+    [
+        (None, None, 600),
+        (300.0, None, 300),
+        (0.0, None, 60),
+        (59.0, None, 60),
+        (1e9, None, 86_400),
+        (300.0, 5.0, 5),
+        (None, inf, inf),
+    ],
+)
+def test_the_lifetime_is_what_was_configured_or_what_the_response_says_within_bounds(
+    max_age: float | None, configured: float | None, lifetime: float
+) -> None:
+    assert lifetime_of(max_age, configured) == lifetime
+
+
+@pytest.mark.parametrize(("chance", "refresh_at"), [(0.0, 1480.0), (1.0, 1540.0)])
+def test_a_refresh_is_due_from_four_fifths_of_the_lifetime_with_jitter(
+    chance: float, refresh_at: float
+) -> None:
+    key_set = dated(
+        Keys([]), fetched_at=1000.0, lifetime=600.0, chance=chance, etag='"1"', address="https://x"
+    )
+    assert key_set.refresh_at == pytest.approx(refresh_at)
+    assert key_set.usable_until == 1000 + 600 + 3600
+    assert (key_set.etag, key_set.address) == ('"1"', "https://x")
+
+
+def test_a_key_set_of_infinite_lifetime_is_never_due() -> None:
+    key_set = dated(Keys([]), fetched_at=1000.0, lifetime=inf, chance=0.5, etag=None, address=None)
+    assert key_set.refresh_at == key_set.usable_until == inf
