@@ -22,6 +22,7 @@ from bearerguard.errors import (
 from bearerguard.openapi import authorizations, method_authorizations
 from bearerguard.profiles import ID_TOKEN, JWT, RFC9068, Profile
 from bearerguard.provider import Provider
+from bearerguard.request import Request
 from bearerguard.rules import (
     Rule,
     any_scope,
@@ -53,6 +54,7 @@ __all__ = [
     "Profile",
     "Provider",
     "ProviderUnavailable",
+    "Request",
     "ResourceServer",
     "Rule",
     "SecurityWarning",

@@ -1,4 +1,4 @@
-"""Everything that bearerguard raises, and nothing else: the tree, the codes, the HTTP answer of each.
+"""Everything that bearerguard raises, and nothing else: the tree, the codes, the reasons.
 
     AuthError                         a request is refused
     ├── MissingCredentials            401  no error code (RFC 6750 section 3.1)
@@ -12,16 +12,28 @@
     SecurityWarning (UserWarning)     the program switched a check off
 
 `code` is what the client is told, `reason` is finer, stable, and meant for logs, metrics and tests.
-No error carries the token, a part of it, or a claim that was not verified.
+No error says the token, a part of it, or a claim that was not verified. How an error becomes a header or an
+answer is not known here: see `bearerguard.answer`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from bearerguard._core.challenge import format_challenge
+__all__ = [
+    "AccessDenied",
+    "AuthError",
+    "ConfigurationError",
+    "InsufficientScope",
+    "InsufficientUserAuthentication",
+    "InvalidRequest",
+    "InvalidToken",
+    "MissingCredentials",
+    "ProviderUnavailable",
+    "SecurityWarning",
+]
 
 
 class ConfigurationError(ValueError):
@@ -42,6 +54,10 @@ class AuthError(Exception):
         description: one sentence for the client, free of token text.
         provider: the name of the provider that refused, if one was chosen. For logs only.
         kid: the key id that the token named. Unverified: for logs only, bounded and escaped.
+        rule: the `Rule` that the route asked for, where a guard refused. For handlers on the server's side:
+            it stands in no text, and an error that is pickled or copied leaves it behind, as it does `token`.
+        token: the verified `AccessToken`, where it was the rule that refused it.
+        retry_after: seconds after which it is worth trying again, where waiting helps.
     """
 
     status: ClassVar[int] = 401
@@ -49,6 +65,9 @@ class AuthError(Exception):
 
     provider: str | None = None
     kid: str | None = None
+    rule: Any = None
+    token: Any = None
+    retry_after: float | None = None
 
     def __init__(self, reason: str, description: str) -> None:
         self.reason = reason
@@ -57,25 +76,25 @@ class AuthError(Exception):
     def __str__(self) -> str:
         return self.description
 
-    def challenge(self, *, realm: str | None = None, resource_metadata: str | None = None) -> str:
-        """Return the value of `WWW-Authenticate` for this refusal (RFC 6750 section 3, RFC 9728 section 5.1).
+    def parameters(self) -> list[tuple[str, str | None]]:
+        """Return what a challenge says of this refusal; None stands for a parameter to be left out.
 
         Example:
-            >>> InvalidToken("expired", "The token has expired.").challenge()
-            'Bearer error="invalid_token", error_description="The token has expired."'
+            >>> InvalidToken("expired", "The token has expired.").parameters()
+            [('error', 'invalid_token'), ('error_description', 'The token has expired.')]
         """
-        parameters = [("realm", realm), *self._parameters(), ("resource_metadata", resource_metadata)]
-        return format_challenge("Bearer", parameters)
-
-    def headers(
-        self, *, realm: str | None = None, resource_metadata: str | None = None
-    ) -> list[tuple[str, str]]:
-        """Return the headers of the answer: the challenge and whatever else the refusal needs."""
-        challenge = self.challenge(realm=realm, resource_metadata=resource_metadata)
-        return [("WWW-Authenticate", challenge)]
-
-    def _parameters(self) -> list[tuple[str, str | None]]:
         return [("error", self.code), ("error_description", self.description if self.code else None)]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by calling the class: each has arguments of its own.
+        state = {name: value for name, value in vars(self).items() if name not in ("rule", "token")}
+        return _restored, (type(self), state)
+
+
+def _restored(kind: type[AuthError], state: dict[str, Any]) -> AuthError:
+    error = kind.__new__(kind)
+    vars(error).update(state)
+    return error
 
 
 class MissingCredentials(AuthError):
@@ -86,7 +105,7 @@ class MissingCredentials(AuthError):
 
 
 class InvalidRequest(AuthError):
-    """The credentials are not put as RFC 6750 section 2.1 says: 400.
+    """The credentials are not written as RFC 6750 section 2.1 says: 400.
 
     Reasons: `malformed_header`, `repeated_header`.
     """
@@ -108,7 +127,7 @@ class InvalidToken(AuthError):
 
 
 class InsufficientScope(AuthError):
-    """The token is sound, but does not reach this far: 403.
+    """The token is valid, but does not reach this far: 403.
 
     Attributes:
         scopes: the scopes that would be enough; empty where more scope would not help.
@@ -121,12 +140,13 @@ class InsufficientScope(AuthError):
         super().__init__(reason, description)
         self.scopes: tuple[str, ...] = tuple(scopes)
 
-    def _parameters(self) -> list[tuple[str, str | None]]:
-        return [*super()._parameters(), ("scope", " ".join(self.scopes) or None)]
+    def parameters(self) -> list[tuple[str, str | None]]:
+        """Return the code, the sentence and the scopes."""
+        return [*super().parameters(), ("scope", " ".join(self.scopes) or None)]
 
 
 class AccessDenied(AuthError):
-    """The token is sound, but this is not for its bearer: 403.
+    """The token is valid, but its bearer may not do this: 403.
 
     A role or another claim is missing, which no other scope and no new login would change, so the challenge
     promises nothing. Reason: `denied`.
@@ -153,14 +173,15 @@ class InsufficientUserAuthentication(AuthError):
         self.max_age = max_age
         self.acr_values: tuple[str, ...] = tuple(acr_values)
 
-    def _parameters(self) -> list[tuple[str, str | None]]:
+    def parameters(self) -> list[tuple[str, str | None]]:
+        """Return the code, the sentence and what login would do."""
         max_age = None if self.max_age is None else str(math.floor(self.max_age))
         acr_values = " ".join(self.acr_values) or None
-        return [*super()._parameters(), ("acr_values", acr_values), ("max_age", max_age)]
+        return [*super().parameters(), ("acr_values", acr_values), ("max_age", max_age)]
 
 
 class ProviderUnavailable(AuthError):
-    """The keys that the check needs cannot be had now: 503. It says nothing about the token.
+    """What the check needs from the provider is unavailable right now: 503. It says nothing about the token.
 
     Attributes:
         retry_after: seconds after which it is worth trying again.
@@ -171,14 +192,8 @@ class ProviderUnavailable(AuthError):
 
     def __init__(self, description: str, *, retry_after: float) -> None:
         super().__init__("provider_unavailable", description)
-        self.retry_after = retry_after
+        self.retry_after: float = retry_after
 
-    def headers(
-        self, *, realm: str | None = None, resource_metadata: str | None = None
-    ) -> list[tuple[str, str]]:
-        """Return the challenge and `Retry-After` (RFC 9110, section 10.2.3)."""
-        retry_after = ("Retry-After", str(max(1, math.ceil(self.retry_after))))
-        return [*super().headers(realm=realm, resource_metadata=resource_metadata), retry_after]
-
-    def _parameters(self) -> list[tuple[str, str | None]]:
-        return []  # a token problem is what RFC 6750's codes stand for, and this is none
+    def parameters(self) -> list[tuple[str, str | None]]:
+        """Return nothing: RFC 6750's codes describe problems with the token, and this is not one."""
+        return []

@@ -1,27 +1,17 @@
-"""Who makes the request, for log lines: `TokenFilter`, and the context variable that it reads.
+"""Who makes the request, for log lines: `TokenFilter`.
 
-A door says which token it has verified; nothing here verifies one, and nothing here ever shows a claim of a
-token that was not, or the token text itself.
+It asks `bearerguard.context` for the verified token of the request that is being served; it never shows a
+claim of a token that was not verified, or the token text itself.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextvars import ContextVar
-from typing import Any, ClassVar, Self
+from typing import Any
 
-from bearerguard.token import AccessToken
+from bearerguard.context import verified_token
 
-__all__ = ["TokenFilter"]
-
-current: ContextVar[AccessToken | Callable[[], AccessToken | None] | None] = ContextVar(
-    "bearerguard.logging.current", default=None
-)
-"""For doors: the verified token of this request, or how to find it where the framework keeps one itself.
-
-Only to be relied on where there is a `TokenFilter`: see `TokenFilter.in_use`.
-"""
+__all__ = ["TokenFilter", "on_one_line"]
 
 
 class TokenFilter(logging.Filter):
@@ -37,14 +27,6 @@ class TokenFilter(logging.Filter):
         >>> handler.setFormatter(logging.Formatter("%(levelname)s %(sub)s %(client_id)s %(message)s"))
     """
 
-    in_use: ClassVar[bool] = False
-    """Whether one was ever made; until then a door need not say which token it has verified."""
-
-    def __new__(cls, *_args: Any, **_options: Any) -> Self:
-        """Note that there is one; not in `__init__`, which a subclass may forget to call."""
-        TokenFilter.in_use = True
-        return super().__new__(cls)
-
     def filter(self, record: logging.LogRecord) -> bool:
         """Set the attributes; let the record pass."""
         token = verified_token()
@@ -52,12 +34,6 @@ class TokenFilter(logging.Filter):
         record.client_id = "" if token is None else on_one_line(token.client_id)
         record.provider = "" if token is None else on_one_line(token.provider.name)
         return True
-
-
-def verified_token() -> AccessToken | None:
-    """Return the verified token of the request that is being served, where a door has noted one for logs."""
-    found = current.get()
-    return found() if callable(found) else found
 
 
 def on_one_line(value: Any) -> Any:

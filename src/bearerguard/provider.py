@@ -25,6 +25,8 @@ from bearerguard._limits import DEFAULT_LEEWAY, MAX_LEEWAY
 from bearerguard.errors import ConfigurationError, SecurityWarning
 from bearerguard.profiles import JWT, Profile
 
+__all__ = ["ASYMMETRIC", "DEFAULT_LEEWAY", "Provider"]
+
 _logger = logging.getLogger("bearerguard")
 
 

@@ -9,23 +9,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, final
 
-from bearerguard._core.credentials import Headers, bearer_token, encoded, is_one_token, several_tokens
-from bearerguard._flows.effects import WaitForKeys
-from bearerguard._flows.verification import Flow, Verifier, verification
-from bearerguard._io.drive import Waiting
+from bearerguard._core.credentials import bearer_token, encoded, is_one_token, several_tokens
+from bearerguard._core.resource import check_resource
+from bearerguard._flows.pipeline import Pipeline, Stages
+from bearerguard._io.drive import Admission
 from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
 from bearerguard._io.key_sources import key_source
 from bearerguard._io.static_keys import StaticKeySource
 from bearerguard.errors import AuthError, ConfigurationError, ProviderUnavailable
+from bearerguard.observe import log_refusal
 from bearerguard.provider import Provider
+from bearerguard.request import BareHeaders, Headers, Incoming
 from bearerguard.token import AccessToken
 
 if TYPE_CHECKING:
     from bearerguard._io.remote_keys import RemoteKeySource
 
-E = TypeVar("E", bound=AuthError)
+__all__ = ["Admission", "ResourceServer"]
 
 _logger = logging.getLogger("bearerguard")
 
@@ -36,12 +38,14 @@ class ResourceServer:
 
     Args:
         providers: whom to trust. Where several have the same issuer, any of them that accepts will do.
+        resource: the URL of this API as its clients know it, `"https://api.example/v1"`. With it, the API
+            publishes its metadata (RFC 9728), and challenges point there. It is never taken from a request.
         clock: seconds since 1970; claims and the age of keys are judged by it.
         snapshot: what `snapshot()` returned in an earlier process.
 
     Raises:
-        ConfigurationError: no provider, two of one name, options that cannot be used, keys that were not
-            exported.
+        ConfigurationError: no provider, two of one name, options that cannot be used, a snapshot that is not
+            one.
 
     Example:
         >>> server = ResourceServer(Provider("https://login.example", audience="https://api.example"))
@@ -52,6 +56,7 @@ class ResourceServer:
     def __init__(
         self,
         *providers: Provider,
+        resource: str | None = None,
         clock: Callable[[], float] = time.time,
         snapshot: Mapping[str, Any] | None = None,
     ) -> None:
@@ -60,7 +65,7 @@ class ResourceServer:
         for provider in providers:
             if not isinstance(provider, Provider):
                 raise ConfigurationError(
-                    f"{provider!r:.80} is no Provider: write Provider(issuer, audience=...)."
+                    f"{provider!r:.80} is not a Provider: write Provider(issuer, audience=...)."
                 )
         names = [provider.name for provider in providers]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -68,13 +73,17 @@ class ResourceServer:
             raise ConfigurationError(
                 f"Two providers are called {twice[0]!r}: give each a name=... of its own."
             )
+        if resource is not None:
+            check_resource(resource)
         self.providers = providers
+        self.resource = resource
         self._clock = clock
         self._sources = {provider.name: key_source(provider, clock) for provider in providers}
         self._fetched: dict[str, RemoteKeySource] = {
             name: source for name, source in self._sources.items() if not isinstance(source, StaticKeySource)
         }
-        self._verifier = Verifier((provider, self._sources[provider.name]) for provider in providers)
+        trusted = [(provider, self._sources[provider.name]) for provider in providers]
+        self._pipeline = Pipeline(trusted, clock)
         if snapshot is not None:
             self._import_keys(snapshot)
 
@@ -84,6 +93,9 @@ class ResourceServer:
             "ResourceServer is not for subclassing: what more a token must fulfil is a rule, such as "
             "claim('jti', lambda jti: jti not in revoked)."
         )
+
+    def __repr__(self) -> str:
+        return f"ResourceServer({', '.join(repr(provider.name) for provider in self.providers)})"
 
     # -- tokens --------------------------------------------------------------------------------------
 
@@ -95,68 +107,72 @@ class ResourceServer:
 
         Raises:
             InvalidToken: the token is refused; `reason` says why.
-            ProviderUnavailable: the keys that the check needs cannot be had at the moment.
+            ProviderUnavailable: what the check needs from the provider is unavailable right now.
         """
-        try:
-            raw = encoded(token)
-            outcome = self._verifier.attempt(raw, self._clock())
-        except AuthError as error:
-            log_refusal(error)
-            raise
-        return outcome if isinstance(outcome, AccessToken) else self._waiting(raw, outcome).wait()
+        outcome = self._verdict(token)
+        return outcome if isinstance(outcome, AccessToken) else outcome.wait()
 
     async def averify(self, token: str) -> AccessToken:
         """The same as `verify`; suspend the task, on asyncio or trio, where `verify` would block."""
+        outcome = self._verdict(token)
+        return outcome if isinstance(outcome, AccessToken) else await outcome
+
+    def _verdict(self, token: str) -> AccessToken | Admission:
         try:
-            raw = encoded(token)
-            outcome = self._verifier.attempt(raw, self._clock())
+            outcome = self._pipeline.admit(encoded(token))
         except AuthError as error:
             log_refusal(error)
             raise
-        return outcome if isinstance(outcome, AccessToken) else await self._waiting(raw, outcome)
-
-    def _waiting(self, raw: bytes, wanted: WaitForKeys) -> Waiting:
-        return Waiting(_logged(verification(self._verifier, raw, wanted, self._clock)))
+        return outcome if isinstance(outcome, AccessToken) else Admission(_logged(outcome))
 
     # -- requests ------------------------------------------------------------------------------------
 
-    def authenticate(self, headers: Headers) -> AccessToken:
+    def authenticate(self, request: Incoming | Headers) -> AccessToken:
         """Return the verified token that a request carries.
 
         Args:
-            headers: name and value of each header field, as bytes, names in lower case, as in ASGI.
+            request: a `Request`, or a door's view of one. Bare header fields will do (pairs of bytes, names
+                in lower case, as in ASGI), but then nothing can be checked that needs more of a request, and
+                a token that asks for it is refused.
 
         Raises:
             MissingCredentials: there is no bearer token.
-            InvalidRequest: there is more than one, or it is not put as RFC 6750 section 2.1 says.
+            InvalidRequest: there is more than one, or it is not written as RFC 6750 section 2.1 says.
             InvalidToken: the token is refused.
-            ProviderUnavailable: the keys that the check needs cannot be had at the moment.
+            ProviderUnavailable: what the check needs from the provider is unavailable right now.
+
+        Example:
+            ```python
+            token = server.authenticate(Request("GET", "https://api.example/orders", headers))
+            ```
         """
-        outcome = self.attempt(headers)
+        outcome = self.admit(_as_request(request))
         return outcome if isinstance(outcome, AccessToken) else outcome.wait()
 
-    async def aauthenticate(self, headers: Headers) -> AccessToken:
+    async def aauthenticate(self, request: Incoming | Headers) -> AccessToken:
         """The same as `authenticate`, for a task."""
-        outcome = self.attempt(headers)
+        outcome = self.admit(_as_request(request))
         return outcome if isinstance(outcome, AccessToken) else await outcome
 
-    def attempt(self, headers: Headers) -> AccessToken | Waiting:
-        """The same as `authenticate`, for doors: where keys have to be waited for, return what does that.
+    def admit(self, request: Incoming) -> AccessToken | Admission:
+        """The same as `authenticate`, for doors: where something has to be waited for, return what does that.
+
+        The outcome's `wait()` blocks the thread, `await` suspends the task; either may be used, once.
 
         Raises:
             AuthError: as `authenticate`, except `ProviderUnavailable`.
         """
         raw = b""
         try:
-            raw = bearer_token(headers)
-            outcome = self._verifier.attempt(raw, self._clock())
+            raw = bearer_token(request.values(b"authorization"))
+            outcome = self._pipeline.admit(raw, request)
         except AuthError as error:
-            # What parts several tokens is in none that is accepted: it is looked for in refused ones alone.
+            # What parts several tokens is in none that is accepted: only refused ones are searched for it.
             if error.reason != "too_large" and not is_one_token(raw):
                 raise log_refusal(several_tokens()) from None
             log_refusal(error)
             raise
-        return outcome if isinstance(outcome, AccessToken) else self._waiting(raw, outcome)
+        return outcome if isinstance(outcome, AccessToken) else Admission(_logged(outcome))
 
     # -- keys ----------------------------------------------------------------------------------------
 
@@ -219,25 +235,13 @@ class ResourceServer:
         return failure.message if failure is not None else "not fetched yet"
 
 
-def _logged(flow: Flow) -> Flow:
+def _as_request(request: Incoming | Headers) -> Incoming:
+    return request if hasattr(request, "values") and hasattr(request, "method") else BareHeaders(request)  # type: ignore[return-value]
+
+
+def _logged(stages: Stages) -> Stages:
     try:
-        return (yield from flow)
+        return (yield from stages)
     except AuthError as error:
         log_refusal(error)
         raise
-
-
-def log_refusal(error: E) -> E:
-    """Tell operators why a request was refused, with nothing in it that was not verified but the key id."""
-    if not _logger.isEnabledFor(logging.INFO):
-        return error
-    kid = None if error.kid is None else ascii(error.kid[:64])
-    _logger.info(
-        "refused: reason=%s provider=%s kid=%s",
-        error.reason,
-        error.provider,
-        kid,
-        # Not `provider`: `bearerguard.logging.TokenFilter` sets that one, of a verified token alone.
-        extra={"reason": error.reason, "refused_by": error.provider, "kid": kid},
-    )
-    return error

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from bearerguard.provider import Provider
 
 
-class SignedClaims(Struct, gc=False):
-    """What a provider signed, as JSON; shared by all tokens of the same text.
+class Claims(Struct, gc=False):
+    """What a provider says of a token, as JSON; shared by all tokens of the same text.
 
     A few claims are kept decoded as well once they were asked for, if none of them can be changed in place.
     """
@@ -56,7 +56,7 @@ class AccessToken:
     __slots__ = ("__weakref__", "_claims", "_raw", "_signed", "_verified_at")
 
     def __init__(
-        self, raw: bytes, signed: SignedClaims, verified_at: float, claims: dict[str, Any] | None = None
+        self, raw: bytes, signed: Claims, verified_at: float, claims: dict[str, Any] | None = None
     ) -> None:
         self._raw = raw
         self._signed = signed

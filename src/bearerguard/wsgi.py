@@ -7,43 +7,39 @@ tokens.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from http import HTTPStatus
-from typing import Any
 
-from bearerguard.answer import Answer
+from bearerguard._wsgi import TOKEN, Environ, StartResponse, WSGIRequest, path_of, respond
+from bearerguard.context import Serving, current
 from bearerguard.errors import AuthError
-from bearerguard.guard import METADATA_METHODS, BaseGuard, paths
-from bearerguard.logging import current
+from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
-from bearerguard.token import AccessToken
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
+__all__ = ["TOKEN", "App", "Environ", "Guard", "StartResponse", "WSGIRequest"]
+
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-TOKEN = "bearerguard.token"
-"""Where the environ of a request has its `AccessToken`. No header field becomes a key like this."""
 
 
 class Guard(BaseGuard):
     """Protects WSGI applications as a whole.
 
     Example:
-        >>> guard = Guard(server)  # doctest: +SKIP
-        >>> app = guard.protect(app, scope("orders:read"), public_paths={"/health"})  # doctest: +SKIP
+        ```python
+        guard = Guard(server)
+        app = guard.protect(app, scope("orders:read"), public_paths={"/health"})
+        ```
     """
 
     def protect(self, app: App, rule: Rule | None = None, public_paths: Iterable[str] = ()) -> App:
         """Return `app` behind the rule; it finds the `AccessToken` in its environ as `bearerguard.token`.
 
-        The resource's metadata is served without a token, as `install` does.
+        The guard's endpoints are served without a token, as `install` does.
 
         Args:
             app: what to protect.
-            rule: what tokens must fulfil; any sound token by default.
+            rule: what tokens must fulfil; any valid token by default.
             public_paths: exact paths that need no token, as the application routes them (`PATH_INFO`).
         """
-        return self._guarded_app(app, self.remember(rule), paths(public_paths))
+        return self._guarded(app, self.demand(rule), exact_paths(public_paths))
 
     def requires(self, rule: Rule | None = None) -> Callable[[App], App]:
         """Return a decorator for WSGI applications that have one rule for everything."""
@@ -54,56 +50,63 @@ class Guard(BaseGuard):
 
         Without one, `bearerguard.token` in the environ is None; a bad token is refused.
         """
-        return lambda app: self._guarded_app(app, None, frozenset())
+        demand = self.demand(optional=True)
+        return lambda app: self._guarded(app, demand, frozenset())
 
     def install(self, app: App) -> App:
-        """Return `app` with the metadata of the resource (RFC 9728) beside it, where the guard has one."""
-        served = frozenset(self.metadata_paths)
+        """Return `app` with the guard's endpoints beside it: the resource's metadata, where it has one."""
+        served = {endpoint.path: endpoint for endpoint in self.endpoints}
 
         def installed(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            endpoint = served.get(path_of(environ))
             method = environ["REQUEST_METHOD"]
-            if method in METADATA_METHODS and path_of(environ) in served:
-                return respond(environ, start_response, self.metadata_answer(method))
+            if endpoint is not None and method in endpoint.methods:
+                return respond(environ, start_response, endpoint.respond(method))
             return app(environ, start_response)
 
         return installed if served else app
 
-    def _guarded_app(self, app: App, rule: Rule | None, public: frozenset[str]) -> App:
+    def _guarded(self, app: App, demand: Demand, public: frozenset[str]) -> App:
         def guarded(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            if path_of(environ) in public:
-                return app(environ, start_response)
-            headers = headers_of(environ)
+            served = Serving()
+            before = current.set(served)
             try:
-                token = self.check_optional(headers) if rule is None else self.check(headers, rule)
-            except AuthError as error:
-                return respond(environ, start_response, self.answer(error))
-            environ[TOKEN] = token
-            before = current.set(token)
-            try:
+                if path_of(environ) not in public:
+                    try:
+                        token = self.admit(WSGIRequest(environ), demand)
+                    except AuthError as error:
+                        return respond(environ, start_response, self.answer(error))
+                    environ[TOKEN] = served.token = token
                 body = app(environ, start_response)
+            except BaseException:
+                served.end()
+                raise
             finally:
                 current.reset(before)
-            return body if _is_complete(body, environ) else _Body(body, token)
+            if _is_complete(body, environ):
+                served.end()
+                return body
+            return _Body(body, served)
 
         return self.install(guarded)
 
 
 class _Body:
-    """A body that the application makes while it is sent, when the server's thread has no token any more.
+    """A body that the application makes while it is sent, when the server's thread serves nobody any more.
 
     A generator runs no line of the application before the server asks for the first chunk.
     """
 
-    def __init__(self, chunks: Iterable[bytes], token: AccessToken | None) -> None:
+    def __init__(self, chunks: Iterable[bytes], served: Serving) -> None:
         self._chunks = chunks
-        self._token = token
+        self._served = served
         self._iterator: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        before = current.set(self._token)
+        before = current.set(self._served)
         try:
             if self._iterator is None:
                 self._iterator = iter(self._chunks)
@@ -112,14 +115,15 @@ class _Body:
             current.reset(before)
 
     def close(self) -> None:
-        """Close the application's body (PEP 3333, "Specification Details")."""
-        before = current.set(self._token)
+        """Close the application's body (PEP 3333, "Specification Details"); the request is over."""
+        before = current.set(self._served)
         try:
             close: Callable[[], None] | None = getattr(self._chunks, "close", None)
             if close is not None:
                 close()
         finally:
             current.reset(before)
+            self._served.end()
 
 
 def _is_complete(body: Iterable[bytes], environ: Environ) -> bool:
@@ -127,29 +131,3 @@ def _is_complete(body: Iterable[bytes], environ: Environ) -> bool:
     file_wrapper = environ.get("wsgi.file_wrapper")  # PEP 3333, "Optional Platform-Specific File Handling"
     kinds = (list, tuple, file_wrapper) if isinstance(file_wrapper, type) else (list, tuple)
     return isinstance(body, kinds)
-
-
-def path_of(environ: Environ) -> str:
-    """Return the path by which the application routes a request: without the mount, `SCRIPT_NAME`.
-
-    With it, whoever can choose the mount could make a public path of another one: behind a proxy that lets
-    a header field of that name through, gunicorn believes the client where the mount ends.
-    """
-    path: str = environ.get("PATH_INFO", "")
-    # WSGI hands text over as Latin-1 (PEP 3333, "Unicode Issues").
-    return path.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-def headers_of(environ: Environ) -> list[tuple[bytes, bytes]]:
-    """Return the header fields that authentication reads, as ASGI has them.
-
-    A server joins repeated fields with commas (RFC 9110, section 5.3), which no single token contains.
-    """
-    value = environ.get("HTTP_AUTHORIZATION")
-    return [] if value is None else [(b"authorization", value.encode("latin-1", "replace"))]
-
-
-def respond(environ: Environ, start_response: StartResponse, answer: Answer) -> Iterable[bytes]:
-    """Send an HTTP response."""
-    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
-    return [b""] if environ.get("REQUEST_METHOD") == "HEAD" else [answer.body]

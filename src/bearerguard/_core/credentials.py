@@ -5,35 +5,29 @@ Form and query parameters (sections 2.2 and 2.3) are not read: tokens in address
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from bearerguard._limits import MAX_TOKEN_BYTES
 from bearerguard.errors import InvalidRequest, InvalidToken, MissingCredentials
 
-Headers = Iterable[tuple[bytes, bytes]]
-"""Header fields as ASGI gives them: names in lower case, one pair for each line."""
 
-
-def bearer_token(headers: Headers) -> bytes:
+def bearer_token(values: list[bytes]) -> bytes:
     """Return what a request carries as its token; whether it is one is for the verification to find out.
+
+    Args:
+        values: those of the `Authorization` fields.
 
     Raises:
         MissingCredentials: `no_credentials`, or `other_scheme`.
         InvalidRequest: `repeated_header`, or `malformed_header`.
 
     Example:
-        >>> bearer_token([(b"authorization", b"Bearer mF_9.B5f-4.1JqM")])
+        >>> bearer_token([b"Bearer mF_9.B5f-4.1JqM"])
         b'mF_9.B5f-4.1JqM'
     """
-    value: bytes | None = None
-    for name, content in headers:
-        if name == b"authorization":
-            if value is not None:
-                raise InvalidRequest("repeated_header", "There is more than one Authorization header.")
-            value = content
-    if value is None:
+    if len(values) != 1:
+        if values:
+            raise InvalidRequest("repeated_header", "There is more than one Authorization header.")
         raise MissingCredentials("no_credentials", "The Authorization header is missing.")
-    scheme, _, credentials = value.partition(b" ")
+    scheme, _, credentials = values[0].partition(b" ")
     # The scheme is compared in any case (RFC 9110, section 11.1).
     if scheme != b"Bearer" and scheme.lower() != b"bearer":
         raise MissingCredentials("other_scheme", "The Authorization header must start with 'Bearer '.")
@@ -49,7 +43,7 @@ def several_tokens() -> InvalidRequest:
 
 
 def is_one_token(credentials: bytes) -> bool:
-    """Whether there is one token in the credentials, sound or not.
+    """Whether there is one token in the credentials, valid or not.
 
     Nothing that parts several can be in a token that is accepted, so it is asked of refused ones alone.
     """

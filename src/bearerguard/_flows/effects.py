@@ -1,7 +1,8 @@
 """What a flow may ask of the world, as frozen values, and the ports through which it is asked.
 
-To add an effect (asking an introspection endpoint, looking into a replay store) is to add a value here, a
-`yield` in a flow, and one branch in `bearerguard._io.drive`.
+Each port has a look that never waits, and an effect that may. To add an effect (asking an introspection
+endpoint, looking into a replay store) is to add a value here, a `yield` in a flow, and one branch in each
+driver in `bearerguard._io.drive`, which a type checker misses where it is not there.
 """
 
 from __future__ import annotations

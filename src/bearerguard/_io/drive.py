@@ -1,17 +1,18 @@
-"""The drivers: the only places that know whether the world is sync or async.
+"""The drivers: each performs the effects that a flow yields, and sends back their outcome.
 
-Each performs the effects that a flow yields and sends back their outcome. A flow that never yields is never
-driven: see `bearerguard.server`.
+`perform` and `aperform` are the two places where an admission has a colour, sync or async; `run_fetch` drives
+the fetches of the refresh thread, which is always sync. A flow that never yields is never driven: see
+`bearerguard.server`.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never, cast
 
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpGet, WaitForKeys
-from bearerguard._flows.verification import Flow
+from bearerguard._flows.pipeline import Effect, Stages
 from bearerguard.token import AccessToken
 
 if TYPE_CHECKING:
@@ -21,13 +22,31 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Waiting:
-    """A verification that has to wait for keys; to be driven once, by `wait` or by `await`."""
+def perform(effect: Effect) -> Any:
+    """Carry out an effect; block the thread meanwhile."""
+    match effect:
+        case WaitForKeys():
+            return _source_of(effect).wait(effect.cause)
+        case _:
+            assert_never(effect)
 
-    __slots__ = ("flow",)
 
-    def __init__(self, flow: Flow) -> None:
-        self.flow: Flow = flow
+async def aperform(effect: Effect) -> Any:
+    """Carry out an effect; suspend the task meanwhile."""
+    match effect:
+        case WaitForKeys():
+            return await _source_of(effect).wait_async(effect.cause)
+        case _:
+            assert_never(effect)
+
+
+class Admission:
+    """An admission that has to wait; to be driven once, by `wait` or by `await`."""
+
+    __slots__ = ("stages",)
+
+    def __init__(self, stages: Stages) -> None:
+        self.stages: Stages = stages
 
     def wait(self) -> AccessToken:
         """Return the verified token; block the thread meanwhile.
@@ -35,11 +54,11 @@ class Waiting:
         Raises:
             AuthError: the refusal.
         """
-        flow, self.flow = self.flow, _driven()
+        stages, self.stages = self.stages, _driven()
         try:
-            effect = next(flow)
+            effect = next(stages)
             while True:
-                effect = flow.send(_source_of(effect).wait(effect.cause))
+                effect = stages.send(perform(effect))
         except StopIteration as stop:
             return cast("AccessToken", stop.value)
 
@@ -47,19 +66,19 @@ class Waiting:
         return self._suspended().__await__()
 
     async def _suspended(self) -> AccessToken:
-        flow, self.flow = self.flow, _driven()
+        stages, self.stages = self.stages, _driven()
         try:
-            effect = next(flow)
+            effect = next(stages)
             while True:
-                effect = flow.send(await _source_of(effect).wait_async(effect.cause))
+                effect = stages.send(await aperform(effect))
         except StopIteration as stop:
             return cast("AccessToken", stop.value)
 
 
-def _driven() -> Flow:
+def _driven() -> Stages:
     """What is left of a flow; driving a finished generator again would return None, and no error."""
     yield from ()
-    raise RuntimeError("a verification is waited for once")
+    raise RuntimeError("an admission is waited for once")
 
 
 def run_fetch(flow: Generator[HttpGet | CallSource, Any, R], session: Session | None) -> R:
@@ -68,7 +87,7 @@ def run_fetch(flow: Generator[HttpGet | CallSource, Any, R], session: Session | 
         effect = next(flow)
         while True:
             try:
-                answer = _perform(effect, session)
+                answer = _perform_fetch(effect, session)
             except FetchFailed as failure:
                 effect = flow.throw(failure)
             else:
@@ -77,9 +96,17 @@ def run_fetch(flow: Generator[HttpGet | CallSource, Any, R], session: Session | 
         return cast("R", stop.value)
 
 
-def _perform(effect: HttpGet | CallSource, session: Session | None) -> Any:
-    if isinstance(effect, HttpGet):
-        return cast("Session", session).get(effect)  # an origin with an address has a client
+def _perform_fetch(effect: HttpGet | CallSource, session: Session | None) -> Any:
+    match effect:
+        case HttpGet():
+            return cast("Session", session).get(effect)  # an origin with an address has a client
+        case CallSource():
+            return _called(effect)
+        case _:
+            assert_never(effect)
+
+
+def _called(effect: CallSource) -> Any:
     try:
         material = effect.function()
         if inspect.isawaitable(material):

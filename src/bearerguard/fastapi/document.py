@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from bearerguard._core.address import why_insecure
 from bearerguard._io.metadata import fetch_metadata
-from bearerguard.guard import BaseGuard
+from bearerguard.guard import BaseGuard, Demand
 from bearerguard.openapi import bearer_scheme, oauth2_scheme
 from bearerguard.provider import Provider
 from bearerguard.rules import Rule, authenticated
@@ -51,11 +51,11 @@ _REFUSALS: Mapping[str, tuple[str, dict[str, Any]]] = {
 """What an operation may answer in place of its own, by status: the component's name, and the response."""
 
 
-def scheme_name(guard: BaseGuard, rule: Rule | None) -> str:
-    """Return the name of the scheme that stands for a rule: a mark while the guard's document is made."""
+def scheme_name(guard: BaseGuard, demand: Demand) -> str:
+    """Return the name of the scheme that stands for a demand: a mark while the guard's document is made."""
     if guard not in _marking.get():
         return "bearer"
-    return f"{_marks_of(guard)}{_OPTIONAL if rule is None else guard.rules.index(rule)}"
+    return f"{_marks_of(guard)}{_OPTIONAL if demand.optional else guard.rules.index(demand.rule)}"
 
 
 class Document:

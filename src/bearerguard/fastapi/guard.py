@@ -16,14 +16,16 @@ from starlette.exceptions import WebSocketException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from bearerguard.asgi import POLICY_VIOLATION, can_deny
+from bearerguard._asgi import POLICY_VIOLATION, ASGIRequest, Scope, can_deny
+from bearerguard.context import note
 from bearerguard.errors import AuthError
 from bearerguard.fastapi.document import Document, scheme_name
-from bearerguard.guard import refused
+from bearerguard.guard import Demand
 from bearerguard.rules import Rule, authenticated
-from bearerguard.starlette.guard import Guard as StarletteGuard
-from bearerguard.starlette.guard import note
+from bearerguard.starlette.base import StarletteGuard
 from bearerguard.token import AccessToken
+
+__all__ = ["Guard", "RefusedRequest", "Requirement"]
 
 
 class RefusedRequest(HTTPException):
@@ -39,45 +41,48 @@ class RefusedRequest(HTTPException):
 
 
 class Requirement(SecurityBase):
-    """A rule as a dependency, and as a security scheme. Made by `Guard.requires` and `Guard.optional`.
+    """A demand as a dependency, and as a security scheme. Made by `Guard.requires` and `Guard.optional`.
 
     Attributes:
         guard: whose it is.
-        rule: what a token must fulfil; None where a request without one is served too.
+        demand: what a request has to meet.
     """
 
-    def __init__(self, guard: Guard, rule: Rule | None) -> None:
+    def __init__(self, guard: Guard, demand: Demand) -> None:
         self.model: SecurityBaseModel = HTTPBearerModel(bearerFormat="JWT")
         self.guard = guard
-        self.rule = rule
+        self.demand = demand
 
     @property
     def scheme_name(self) -> str:  # type: ignore[override]
         """The name of its security scheme."""
-        return scheme_name(self.guard, self.rule)
+        return scheme_name(self.guard, self.demand)
 
     async def __call__(self, connection: HTTPConnection) -> AccessToken | None:
         """Return the verified token of the request; None only where it is optional."""
         scope = connection.scope
         try:
-            token = await self._token(scope)
+            return await self._token(scope)
         except AuthError as error:
             if scope["type"] == "websocket" and not can_deny(scope):
                 raise WebSocketException(POLICY_VIOLATION, error.description) from error
-            answer = self.guard.answer(error)
-            kept = {name: value for name, value in answer.headers if not name.startswith("Content-")}
-            raise RefusedRequest(error, kept) from error
-        note(connection, token)
-        return token
+            headers: dict[str, str] = {}
+            for name, value in self.guard.answer(error).refusal_headers:
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+            raise RefusedRequest(error, headers) from error
 
-    async def _token(self, scope: Mapping[str, Any]) -> AccessToken | None:
-        if self.rule is None:
-            return await self.guard.acheck_optional(scope["headers"])
-        token = await self.guard.acheck(scope["headers"], authenticated)
-        if not self.rule.allows(token):
-            # The challenge is for all that the route asks for, or a client would have to come back for each
-            # dependency (RFC 6750, section 3: "scope" is what is needed to access the resource).
-            raise refused(reduce(and_, _rules_of_route(scope, self.guard), self.rule), token)
+    async def _token(self, scope: Scope) -> AccessToken | None:
+        note(scope, None)
+        guard, rule = self.guard, self.demand.rule
+        try:
+            token = await guard.aadmit(ASGIRequest(scope), Demand(authenticated, self.demand.optional))
+        except AuthError as error:
+            error.rule = _rule_of_route(scope, guard, rule)
+            raise
+        if token is not None and not rule.allows(token):
+            guard.allow(_rule_of_route(scope, guard, rule), token)
+        scope["bearerguard.token"] = token
+        note(scope, token)
         return token
 
 
@@ -98,16 +103,16 @@ class Guard(StarletteGuard):
         or an application; on HTTP routes and WebSockets.
 
         Args:
-            rule: what the token must fulfil; any sound token by default.
+            rule: what the token must fulfil; any valid token by default.
         """
-        rule = self.remember(rule)
-        return Security(Requirement(self, rule), scopes=sorted(rule.scopes()))
+        demand = self.demand(rule)
+        return Security(Requirement(self, demand), scopes=sorted(demand.rule.scopes()))
 
     def optional(self) -> Any:
         """Return a dependency whose value is the `AccessToken`, or None; a bad token is refused."""
-        return Security(Requirement(self, None))
+        return Security(Requirement(self, self.demand(optional=True)))
 
-    def install(  # type: ignore[override]
+    def install(
         self,
         app: FastAPI,
         *,
@@ -126,7 +131,7 @@ class Guard(StarletteGuard):
             docs_scopes: the scopes that `/docs` can ask for, each with a description; by default those of
                 the rules, as they stand in tokens. Some providers call them differently when asked for.
         """
-        super().install(app)
+        self._follow(app)
         app.add_exception_handler(RefusedRequest, self._answer_refused)
         settings = {"usePkceWithAuthorizationCodeGrant": True, **(app.swagger_ui_init_oauth or {})}
         if docs_client_id is not None:
@@ -140,8 +145,16 @@ class Guard(StarletteGuard):
         return self.response(refused.error)
 
 
+def _rule_of_route(scope: Mapping[str, Any], guard: Guard, own: Rule) -> Rule:
+    """What all dependencies of the route ask for together: its own, its routers' and the application's.
+
+    The challenge is for all of it, or a client would have to come back for each dependency (RFC 6750,
+    section 3: "scope" is what is needed to access the resource).
+    """
+    return reduce(and_, _rules_of_route(scope, guard), own)
+
+
 def _rules_of_route(scope: Mapping[str, Any], guard: Guard) -> Iterator[Rule]:
-    """What all dependencies of the route ask for: its own, its routers' and the application's."""
     # Where a router is included, newer FastAPI keeps what results apart from the router's own route.
     context = scope.get("fastapi", {}).get("effective_route_context")
     dependants = [getattr(place, "dependant", None) for place in (context, scope.get("route"))]
@@ -153,6 +166,6 @@ def _rules_of_route(scope: Mapping[str, Any], guard: Guard) -> Iterator[Rule]:
         if (
             isinstance(requirement, Requirement)
             and requirement.guard is guard
-            and requirement.rule is not None
+            and not requirement.demand.optional
         ):
-            yield requirement.rule
+            yield requirement.demand.rule

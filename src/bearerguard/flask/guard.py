@@ -11,13 +11,15 @@ import flask
 from flask.views import View
 from werkzeug.datastructures import Headers
 
+from bearerguard._wsgi import path_of
 from bearerguard.answer import Answer
+from bearerguard.context import note
+from bearerguard.endpoints import Endpoint
 from bearerguard.errors import AuthError, ConfigurationError
-from bearerguard.flask.request import RefusedRequest, admission, note, noted, refused
-from bearerguard.guard import METADATA_METHODS, BaseGuard, paths
+from bearerguard.flask.request import RefusedRequest, admission, refusal_of, remember, remembered
+from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
-from bearerguard.wsgi import path_of
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -42,45 +44,50 @@ class Guard(BaseGuard):
         It stands below the route's decorator, or the route would not see it.
 
         Args:
-            rule: what the token must fulfil; any sound token by default.
+            rule: what the token must fulfil; any valid token by default.
         """
-        rule = self.remember(rule)
-        return lambda view: self._guarded(view, rule)
+        demand = self.demand(rule)
+        return lambda view: self._guarded(view, demand)
 
     def optional(self) -> Callable[[V], V]:
         """Return a decorator for views that serve requests without a token too; a bad one is refused."""
-        return lambda view: self._guarded(view, None)
+        demand = self.demand(optional=True)
+        return lambda view: self._guarded(view, demand)
 
     def protect(
         self, part: flask.Flask | flask.Blueprint, rule: Rule | None = None, public_paths: Iterable[str] = ()
     ) -> None:
         """Protect every view of an application or a blueprint.
 
-        The resource's metadata, and Flask's own answers to OPTIONS, which a browser asks for without
+        The guard's endpoints, and Flask's own answers to OPTIONS, which a browser asks for without
         credentials, are given to everybody.
 
         Args:
             part: the application, or a blueprint before it is registered.
-            rule: what tokens must fulfil; any sound token by default.
+            rule: what tokens must fulfil; any valid token by default.
             public_paths: exact paths that need no token, as routes name them: without the mount of the whole.
         """
-        rule, public = self.remember(rule), paths(public_paths)
+        demand, public = self.demand(rule), exact_paths(public_paths)
+
+        own = {_name_of(endpoint) for endpoint in self.endpoints}
 
         def admit() -> None:
             request = flask.request
-            if request.endpoint in self._metadata_endpoints or path_of(request.environ) in public:
+            if request.endpoint in own or path_of(request.environ) in public:
+                note(request.environ, None)
                 return
             if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
                 return
-            self._admit(rule)
+            self._admit(demand)
 
         part.before_request(admit)
 
     def install(self, app: flask.Flask) -> flask.Flask:
-        """Serve the resource's metadata (RFC 9728) from `app`, where the guard has a `resource`."""
-        for endpoint, path in self._metadata_endpoints.items():
-            if endpoint not in app.view_functions:  # of two resources, the first has the path that both have
-                app.add_url_rule(path, endpoint, self._serve_metadata, methods=METADATA_METHODS)
+        """Serve the guard's endpoints from `app`: the resource's metadata, where it has a `resource`."""
+        for endpoint in self.endpoints:
+            name = _name_of(endpoint)
+            if name not in app.view_functions:  # of two resources, the first has the path that both have
+                app.add_url_rule(endpoint.path, name, _served(endpoint), methods=endpoint.methods)
         return app
 
     def token(self) -> AccessToken:
@@ -96,64 +103,70 @@ class Guard(BaseGuard):
 
     def token_or_none(self) -> AccessToken | None:
         """Return the verified token of the current request, or None."""
-        return noted()
-
-    @property
-    def _metadata_endpoints(self) -> dict[str, str]:
-        """Flask's names of the metadata's views, with their paths."""
-        return {f"oauth-protected-resource {path}": path for path in self.metadata_paths}
-
-    def _serve_metadata(self) -> flask.Response:
-        return _response(self.metadata_answer(flask.request.method))
+        return remembered()
 
     # -- views ---------------------------------------------------------------------------------------
 
-    def _guarded(self, view: V, rule: Rule | None) -> V:
+    def _guarded(self, view: V, demand: Demand) -> V:
         guarded: Any
         if inspect.isclass(view):
-            guarded = self._guarded_class(view, rule)
+            guarded = self._guarded_class(view, demand)
         elif inspect.iscoroutinefunction(view):
-            guarded = self._guarded_task(view, rule)
+            guarded = self._guarded_task(view, demand)
         elif callable(view):
-            guarded = self._guarded_function(view, rule)
+            guarded = self._guarded_function(view, demand)
         else:
-            raise ConfigurationError(f"{view!r:.80} is no view: decorate functions, Views and MethodViews.")
+            raise ConfigurationError(
+                f"{view!r:.80} is not a view: decorate functions, Views and MethodViews."
+            )
         return cast("V", guarded)
 
-    def _guarded_class(self, view: type[Any], rule: Rule | None) -> type[Any]:
+    def _guarded_class(self, view: type[Any], demand: Demand) -> type[Any]:
         if not issubclass(view, View):
-            raise ConfigurationError(f"{view!r} is no flask View: decorate functions, Views, MethodViews.")
-        decorate = functools.partial(self._guarded, rule=rule)
+            raise ConfigurationError(
+                f"{view!r:.80} is not a flask View: decorate functions, Views, MethodViews."
+            )
+        decorate = functools.partial(self._guarded, demand=demand)
         # Flask applies them in their order: the last one is entered first.
         members = {"decorators": [*view.decorators, decorate], "__module__": view.__module__}
         return type(view.__name__, (view,), {**members, "__doc__": view.__doc__})
 
-    def _guarded_function(self, view: Callable[..., Any], rule: Rule | None) -> Callable[..., Any]:
+    def _guarded_function(self, view: Callable[..., Any], demand: Demand) -> Callable[..., Any]:
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            self._admit(rule)
+            self._admit(demand)
             return view(*args, **kwargs)
 
         return guarded
 
-    def _guarded_task(self, view: Callable[..., Any], rule: Rule | None) -> Callable[..., Any]:
+    def _guarded_task(self, view: Callable[..., Any], demand: Demand) -> Callable[..., Any]:
         @functools.wraps(view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            with admission(self._refused) as headers:
-                note(await (self.acheck_optional(headers) if rule is None else self.acheck(headers, rule)))
+            with admission(self._refusal) as request:
+                remember(await self.aadmit(request, demand))
             return await view(*args, **kwargs)
 
         return guarded
 
-    def _admit(self, rule: Rule | None) -> None:
+    def _admit(self, demand: Demand) -> None:
         """Check the current request, and note its token where the application and the logs find it."""
-        with admission(self._refused) as headers:
-            note(self.check_optional(headers) if rule is None else self.check(headers, rule))
+        with admission(self._refusal) as request:
+            remember(self.admit(request, demand))
 
-    def _refused(self, error: AuthError) -> RefusedRequest:
+    def _refusal(self, error: AuthError) -> RefusedRequest:
         answer = self.answer(error)
-        challenge = [(name, value) for name, value in answer.headers if not name.startswith("Content-")]
-        return refused(error, challenge, description=error.description, response=_response(answer))
+        return refusal_of(
+            error, answer.refusal_headers, description=error.description, response=_response(answer)
+        )
+
+
+def _name_of(endpoint: Endpoint) -> str:
+    """Flask's name of the view that serves an endpoint."""
+    return f"bearerguard {endpoint.path}"
+
+
+def _served(endpoint: Endpoint) -> Callable[[], flask.Response]:
+    return lambda: _response(endpoint.respond(flask.request.method))
 
 
 def _response(answer: Answer) -> flask.Response:

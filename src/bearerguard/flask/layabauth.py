@@ -16,16 +16,15 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import flask
 
-from bearerguard._core.credentials import Headers
-from bearerguard._jose.algorithms import ASYMMETRIC
 from bearerguard._layabauth import server_by_jwks_uri
-from bearerguard._limits import DEFAULT_LEEWAY
+from bearerguard._wsgi import TOKEN, WSGIRequest
+from bearerguard.answer import challenges
 from bearerguard.errors import AuthError, InsufficientScope, InvalidRequest, MissingCredentials
-from bearerguard.flask.request import RefusedRequest, admission, note, noted, refused
+from bearerguard.flask.request import RefusedRequest, admission, refusal_of, remember, remembered
 from bearerguard.logging import on_one_line
-from bearerguard.server import log_refusal
+from bearerguard.observe import log_refusal
+from bearerguard.provider import ASYMMETRIC, DEFAULT_LEEWAY
 from bearerguard.token import AccessToken
-from bearerguard.wsgi import TOKEN
 
 __all__ = ["UserIdFilter", "requires_authentication", "requires_scopes"]
 
@@ -45,7 +44,7 @@ def requires_authentication(
     clock: Callable[[], float] = time.time,
     **http_options: Any,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator for views, sync or async, that requires a sound access token.
+    """Return a decorator for views, sync or async, that requires a valid access token.
 
     The view finds the text of the token in `flask.g.token` and all its claims, a dict, in
     `flask.g.token_body`. Otherwise it is not entered. However many views are decorated, keys are fetched
@@ -94,14 +93,14 @@ def requires_authentication(
     def decorator(view: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(view)
         def authenticated(*args: P.args, **kwargs: P.kwargs) -> R:
-            with _admission() as headers:
-                _remember(server.authenticate(headers))
+            with _admission() as request:
+                _remember(server.authenticate(request))
             return view(*args, **kwargs)
 
         @functools.wraps(view)
         async def authenticated_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            with _admission() as headers:
-                _remember(await server.aauthenticate(headers))
+            with _admission() as request:
+                _remember(await server.aauthenticate(request))
             return await cast("Any", view(*args, **kwargs))
 
         if inspect.iscoroutinefunction(view):
@@ -130,7 +129,7 @@ def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: st
         ...     lambda token, token_body: token_body["scope"], "orders:read"
         ... )
     """
-    token = noted()
+    token = remembered()
     try:
         found = None if token is None else scopes(token=token.raw, token_body=_token_body(token))
         granted = frozenset(found.split(" ") if isinstance(found, str) else found or ())
@@ -166,7 +165,7 @@ class UserIdFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Set the attribute; let the record pass."""
-        token = noted()
+        token = remembered()
         record.user_id = "" if token is None else on_one_line(token.claims.get(self.token_field_name))
         return True
 
@@ -174,14 +173,14 @@ class UserIdFilter(logging.Filter):
 # -- the contract of layabauth, over what the doors of Flask have in common -----------------------------
 
 
-def _admission() -> AbstractContextManager[Headers]:
+def _admission() -> AbstractContextManager[WSGIRequest]:
     for name in ("token", "token_body", TOKEN):
         flask.g.pop(name, None)
     return admission(_refused)
 
 
 def _remember(token: AccessToken) -> None:
-    note(token)
+    remember(token)
     flask.g.token = token.raw
     flask.g.token_body = token.claims_copy()
     setattr(flask.g, TOKEN, token)
@@ -199,4 +198,4 @@ def _refused(error: AuthError, description: str | None = None) -> RefusedRequest
     if description is None and not isinstance(error, MissingCredentials):  # Werkzeug's text says it well
         description = error.description
     status = 401 if isinstance(error, InvalidRequest) else None  # credentials that are no good are a 401
-    return refused(error, error.headers(), status=status, description=description)
+    return refusal_of(error, challenges(error), status=status, description=description)

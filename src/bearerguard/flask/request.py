@@ -6,6 +6,7 @@ verifies a token or chooses the words of a refusal.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -16,11 +17,10 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, ServiceUnavailable, Unauthorized
 from werkzeug.wrappers import Response
 
-from bearerguard._core.credentials import Headers
+from bearerguard._wsgi import TOKEN, WSGIRequest
+from bearerguard.context import SERVING, Serving, note
 from bearerguard.errors import AuthError, ProviderUnavailable
-from bearerguard.logging import current
 from bearerguard.token import AccessToken
-from bearerguard.wsgi import TOKEN, headers_of
 
 
 class RefusedRequest(HTTPException):
@@ -34,7 +34,7 @@ class RefusedRequest(HTTPException):
 
     Example:
         >>> @app.errorhandler(RefusedRequest)  # doctest: +SKIP
-        ... def refused(refusal):
+        ... def refusal_of(refusal):
         ...     return render_template("refused.html", reason=refusal.error.reason), refusal.code
     """
 
@@ -73,7 +73,7 @@ _EXCEPTIONS: dict[int, type[RefusedRequest]] = {
 }
 
 
-def refused(
+def refusal_of(
     error: AuthError,
     headers: Iterable[tuple[str, str]],
     *,
@@ -104,28 +104,37 @@ def refused(
 
 
 @contextmanager
-def admission(refusal: Callable[[AuthError], RefusedRequest]) -> Generator[Headers]:
-    """Give the header fields of the current request to be checked, in a thread or in a task.
+def admission(refusal: Callable[[AuthError], RefusedRequest]) -> Generator[WSGIRequest]:
+    """Give the current request to be checked, in a thread or in a task.
 
-    Until `note` says otherwise nobody is behind the request: a decorator further out may have let another
+    Until `remember` says otherwise nobody is behind the request: a decorator further out may have let another
     token through. An `AuthError` in the `with` block becomes the exception that `refusal` makes of it.
     """
-    note(None)
+    remember(None)
     try:
-        yield headers_of(flask.request.environ)
+        yield WSGIRequest(flask.request.environ)
     except AuthError as error:
         raise refusal(error) from error
 
 
-def note(token: AccessToken | None) -> None:
+def remember(token: AccessToken | None) -> None:
     """Remember the verified token of the current request, for the application and for logs."""
     # In the request's environ, as behind the door for plain WSGI: flask.g lasts as long as the application
     # context, which is longer than a request where somebody has pushed one.
-    flask.request.environ[TOKEN] = token
-    # A context variable would outlive the request on the server's thread: it holds the way to find out.
-    current.set(noted)
+    environ = flask.request.environ
+    is_first = SERVING not in environ
+    environ[TOKEN] = token
+    note(environ, token)
+    if is_first:
+        # A body that is made while it is sent outlives Flask's contexts; the request ends when it is closed.
+        flask.after_this_request(functools.partial(_end_with, environ[SERVING]))
 
 
-def noted() -> AccessToken | None:
+def remembered() -> AccessToken | None:
     """Return the verified token of the current request; None without one, and outside a request."""
     return flask.request.environ.get(TOKEN) if flask.has_request_context() else None
+
+
+def _end_with(request: Serving, response: flask.Response) -> flask.Response:
+    response.call_on_close(request.end)
+    return response

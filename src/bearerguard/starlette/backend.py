@@ -1,13 +1,12 @@
 """The door for programs that use Starlette's own `AuthenticationMiddleware`: a backend, and its answer.
 
-It verifies nothing itself. Whom a token stands for and what that one may do is the application's to say.
+It verifies nothing itself. The application decides which user a token represents and what that user may do.
 """
 
 from __future__ import annotations
 
 import inspect
 import time
-import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -15,12 +14,13 @@ from starlette.authentication import AuthCredentials, AuthenticationBackend, Aut
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from bearerguard._jose.algorithms import ASYMMETRIC
+from bearerguard._asgi import ASGIRequest
 from bearerguard._layabauth import server_by_jwks_uri
-from bearerguard._limits import DEFAULT_LEEWAY
 from bearerguard.answer import answer
+from bearerguard.context import note
 from bearerguard.errors import AuthError, InvalidRequest, InvalidToken, MissingCredentials
-from bearerguard.logging import current
+from bearerguard.provider import ASYMMETRIC, DEFAULT_LEEWAY
+from bearerguard.starlette.base import as_response
 
 
 class OAuth2IdTokenBackend(AuthenticationBackend):
@@ -93,16 +93,15 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         Raises:
             AuthenticationError: the token is refused, or its keys cannot be had; caused by an `AuthError`.
         """
-        current.set(None)
+        note(conn.scope, None)
         try:
-            token = await self._server.aauthenticate(conn.scope["headers"])
+            token = await self._server.aauthenticate(ASGIRequest(conn.scope))
         except MissingCredentials:
             return None
         except AuthError as error:
             raise AuthenticationError(error.description) from error
         conn.scope["bearerguard.token"] = token
-        # Starlette does not tell a backend when the request ends: the token goes with the request's scope.
-        current.set(weakref.ref(token))
+        note(conn.scope, token)
         body = token.claims_copy()
         # What these two raise is the application's own error, not a bad token.
         scopes: Iterable[str] | None = await _awaited(self.scopes(token=token.raw, token_body=body))
@@ -119,8 +118,7 @@ def on_error(conn: HTTPConnection, error: Exception) -> Response:  # noqa: ARG00
     refusal = error.__cause__
     if not isinstance(refusal, AuthError):  # another backend's, or the application's own
         refusal = InvalidToken("invalid_token", "The token is not accepted.")
-    status, headers, body = answer(refusal, status=401 if isinstance(refusal, InvalidRequest) else None)
-    return Response(body, status, dict(headers))
+    return as_response(answer(refusal, status=401 if isinstance(refusal, InvalidRequest) else None))
 
 
 async def _awaited(result: Any) -> Any:

@@ -14,11 +14,21 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from bearerguard._asgi import (
+    App,
+    ASGIRequest,
+    Receive,
+    Scope,
+    Send,
+    is_public,
+    is_request,
+    refuse,
+    route_path,
+)
 from bearerguard.answer import answer
-from bearerguard.asgi import App, Receive, Scope, Send, is_public, refuse
+from bearerguard.context import Serving
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
-from bearerguard.guard import paths
-from bearerguard.logging import TokenFilter, current
+from bearerguard.guard import BaseGuard, exact_paths
 from bearerguard.provider import Provider, warn_caller
 from bearerguard.server import ResourceServer
 from bearerguard.token import AccessToken
@@ -29,9 +39,9 @@ _OPTIONS = tuple(option for option in inspect.signature(Provider).parameters if 
 
 
 class AuthenticateMiddleware:
-    """ASGI middleware: every path but the public ones requires a sound access token.
+    """ASGI middleware: every path but the public ones requires a valid access token.
 
-    Where the token is sound, the application finds in its scope `oauth2-claims` (all claims, a dict of this
+    Where the token is valid, the application finds in its scope `oauth2-claims` (all claims, a dict of this
     request's own), `oauth2-provider` (the provider's name) and `bearerguard.token` (the `AccessToken`).
     Otherwise it is not entered: 400 without bearer credentials, 401 for a bad token, 503 with `Retry-After`
     where the provider's keys cannot be had; a WebSocket is closed with code 1008 before it is accepted.
@@ -40,7 +50,7 @@ class AuthenticateMiddleware:
         app: the application to protect.
         providers: names of your choice, each with a `Provider` or a mapping with `issuer`, `audience`,
             `keys` (left out: discovered from the issuer) and any other option of `Provider`.
-        public_paths: exact full paths that need no token.
+        public_paths: exact paths that need no token, as routes name them: below the mount of the whole.
         get_keys: your own way to get keys, sync or async: called with what the provider has in `keys`, off
             the event loop, it returns keys in any form that `Provider` takes but an address.
         key_refresh_minutes: for how long fetched keys are fresh: a number, or one for each provider by
@@ -71,7 +81,7 @@ class AuthenticateMiddleware:
         server: ResourceServer | None = None,
     ) -> None:
         self._app = app
-        self._public_paths = paths(public_paths)
+        self._public_paths = exact_paths(public_paths)
         self._names: dict[str, Any] = {}
         if server is None:
             built = _providers(providers, get_keys, key_refresh_minutes)
@@ -82,38 +92,34 @@ class AuthenticateMiddleware:
             raise ConfigurationError(f"server is {server!r:.80}: give a ResourceServer.")
         elif providers or get_keys is not None or key_refresh_minutes is not None or clock is not time.time:
             raise ConfigurationError(
-                "AuthenticateMiddleware has a server, and providers or what goes with them: choose one."
+                "Pass AuthenticateMiddleware either server=, or providers= (with get_keys, "
+                "key_refresh_minutes and clock), not both."
             )
         self._server = server
+        self._context = BaseGuard(server).context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through to the application, or refuse it."""
-        if scope["type"] not in ("http", "websocket") or (
-            self._public_paths and is_public(scope, self._public_paths)
-        ):
+        if not is_request(scope):
             await self._app(scope, receive, send)
             return
-        try:
-            token = self._server.attempt(scope["headers"])
-            if not isinstance(token, AccessToken):
-                token = await token
-        except AuthError as error:
-            # The contract of this middleware: no bearer credentials are a bad request.
-            status = 400 if isinstance(error, MissingCredentials) else None
-            await refuse(scope, send, answer(error, status=status), error.description)
-            return
-        scope["oauth2-claims"] = token.claims_copy()
-        name = token.provider.name
-        scope["oauth2-provider"] = self._names.get(name, name)
-        scope["bearerguard.token"] = token
-        if not TokenFilter.in_use:  # a context variable that nobody reads would cost half a microsecond
+        with Serving() as request:
+            if not (self._public_paths and is_public(scope, route_path(scope), self._public_paths)):
+                try:
+                    token = self._server.admit(ASGIRequest(scope))
+                    if not isinstance(token, AccessToken):
+                        token = await token
+                except AuthError as error:
+                    # The contract of this middleware: no bearer credentials are a bad request.
+                    status = 400 if isinstance(error, MissingCredentials) else None
+                    refusal = answer(error, status=status, context=self._context)
+                    await refuse(scope, send, refusal, error.description)
+                    return
+                scope["oauth2-claims"] = token.claims_copy()
+                name = token.provider.name
+                scope["oauth2-provider"] = self._names.get(name, name)
+                scope["bearerguard.token"] = request.token = token
             await self._app(scope, receive, send)
-            return
-        before = current.set(token)
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            current.reset(before)
 
 
 def _providers(providers: Any, get_keys: Any, minutes: Any) -> dict[Any, Provider]:
@@ -127,7 +133,9 @@ def _providers(providers: Any, get_keys: Any, minutes: Any) -> dict[Any, Provide
     lifetimes = minutes if isinstance(minutes, Mapping) else dict.fromkeys(providers, minutes)
     unknown = [name for name in lifetimes if name not in providers]
     if unknown:
-        raise ConfigurationError(f"key_refresh_minutes names {unknown[0]!r}, and no provider is called so.")
+        raise ConfigurationError(
+            f"key_refresh_minutes has an entry for {unknown[0]!r}, but no provider has that name."
+        )
     return {
         name: _provider(name, given, get_keys, _seconds(name, lifetimes.get(name)))
         for name, given in providers.items()

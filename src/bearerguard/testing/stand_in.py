@@ -3,8 +3,8 @@
 Nothing is switched off. The bearer string is exchanged for a token that is really signed, and a
 `ResourceServer` with the settings of the application's own, but the keys of the signer, really verifies it.
 Only servers that take keys from the test's `jwks_uri` are concerned, and not the tokens of other providers
-that they trust; there is no hook for this in the library, so nothing can be left on: the three
-methods concerned are replaced for the test, and outside pytest not at all.
+that they trust; there is no hook for this in the library, so nothing can be left on: the one method that
+everything goes through, `Pipeline.admit`, is replaced for the test, and outside pytest not at all.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from typing import Any
 
 import pytest
 
-from bearerguard._core.credentials import Headers, bearer_token, is_one_token
-from bearerguard._flows.verification import Flow
-from bearerguard._io.drive import Waiting
+from bearerguard._core.credentials import is_one_token
+from bearerguard._flows.pipeline import Pipeline, Stages
+from bearerguard._io.static_keys import StaticKeySource
 from bearerguard._limits import MAX_TOKEN_BYTES
 from bearerguard.errors import AuthError, InvalidToken, SecurityWarning
 from bearerguard.provider import Provider
-from bearerguard.server import ResourceServer
+from bearerguard.request import Incoming
 from bearerguard.testing.clock import Clock
 from bearerguard.testing.issuer import Issuer
 from bearerguard.testing.signing_keys import ALGORITHMS
-from bearerguard.token import AccessToken, SignedClaims
+from bearerguard.token import AccessToken, Claims
 
 __all__ = ["auth_mock", "standing_in"]
 
@@ -67,41 +67,31 @@ def standing_in(
     _require_pytest(request)
     json.dumps(token_body)  # what is no JSON is told at once
     issuer = Issuer()
-    verify, averify, attempt = ResourceServer.verify, ResourceServer.averify, ResourceServer.attempt
+    admit = Pipeline.admit
 
-    def exchanged(server: ResourceServer, token: str | None) -> AccessToken | None:
-        if token is None or len(token) > MAX_TOKEN_BYTES:
+    def admit_exchanged(
+        pipeline: Pipeline, raw: bytes, request: Incoming | None = None
+    ) -> AccessToken | Stages:
+        with _mismatch_told(pipeline, jwks_uri):
+            outcome = exchanged(pipeline, raw) or admit(pipeline, raw, request)
+        return outcome if isinstance(outcome, AccessToken) else told(pipeline, outcome)
+
+    def exchanged(pipeline: Pipeline, raw: bytes) -> AccessToken | None:
+        if len(raw) > MAX_TOKEN_BYTES or not raw.isascii() or not is_one_token(raw):
             return None
-        providers = _providers_at(jwks_uri, server)
-        if not providers or _is_anothers(token, server, providers):
+        token = raw.decode()
+        providers = _providers_at(jwks_uri, pipeline)
+        if not providers or _is_anothers(token, pipeline, providers):
             return None
         _require_pytest(request)
-        return _verified(token, providers, token_body, issuer, verify)
+        return _verified(token, providers, token_body, issuer, admit)
 
-    def verify_exchanged(server: ResourceServer, token: str) -> AccessToken:
-        with _mismatch_told(server, jwks_uri):
-            return exchanged(server, token) or verify(server, token)
-
-    async def averify_exchanged(server: ResourceServer, token: str) -> AccessToken:
-        with _mismatch_told(server, jwks_uri):
-            return exchanged(server, token) or await averify(server, token)
-
-    def attempt_exchanged(server: ResourceServer, headers: Headers) -> AccessToken | Waiting:
-        headers = list(headers)
-        with _mismatch_told(server, jwks_uri):
-            outcome = exchanged(server, _bearer_in(headers)) or attempt(server, headers)
-            if isinstance(outcome, AccessToken):
-                return outcome
-            return Waiting(told(server, outcome.flow))
-
-    def told(server: ResourceServer, flow: Flow) -> Flow:
-        with _mismatch_told(server, jwks_uri):
-            return (yield from flow)
+    def told(pipeline: Pipeline, stages: Stages) -> Stages:
+        with _mismatch_told(pipeline, jwks_uri):
+            return (yield from stages)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ResourceServer, "verify", verify_exchanged)
-        patch.setattr(ResourceServer, "averify", averify_exchanged)
-        patch.setattr(ResourceServer, "attempt", attempt_exchanged)
+        patch.setattr(Pipeline, "admit", admit_exchanged)
         yield
 
 
@@ -113,7 +103,7 @@ class _StandIn(AccessToken):
     def __init__(
         self, bearer: str, provider: Provider, token_body: Mapping[str, Any], minted: AccessToken
     ) -> None:
-        signed = SignedClaims(provider, json.dumps(token_body).encode(), None)
+        signed = Claims(provider, json.dumps(token_body).encode(), None)
         super().__init__(bearer.encode(errors="replace"), signed, minted.verified_at)
         self._end = minted.expires_at
 
@@ -123,15 +113,6 @@ class _StandIn(AccessToken):
         return self._end
 
 
-def _bearer_in(headers: Headers) -> str | None:
-    """The bearer string of a request, None where the request is refused for the way it puts it."""
-    try:
-        credentials = bearer_token(headers)
-    except AuthError:
-        return None
-    return credentials.decode() if credentials.isascii() and is_one_token(credentials) else None
-
-
 def _require_pytest(request: pytest.FixtureRequest) -> None:
     # The variable alone is also there in a program that a test starts, or that somebody sets it for.
     session = getattr(request, "session", None)
@@ -139,17 +120,17 @@ def _require_pytest(request: pytest.FixtureRequest) -> None:
         raise RuntimeError("auth_mock works in a test that pytest runs, and nowhere else.")
 
 
-def _providers_at(jwks_uri: str, server: ResourceServer) -> list[Provider]:
-    return [provider for provider in server.providers if provider.keys == jwks_uri]
+def _providers_at(jwks_uri: str, pipeline: Pipeline) -> list[Provider]:
+    return [provider for provider in pipeline.providers if provider.keys == jwks_uri]
 
 
-def _is_anothers(token: str, server: ResourceServer, providers: list[Provider]) -> bool:
-    """Whether this is a JWT by its own account of a provider of `server` that is not among `providers`."""
+def _is_anothers(token: str, pipeline: Pipeline, providers: list[Provider]) -> bool:
+    """Whether this is a JWT by its own account of a provider of `pipeline` that is not among `providers`."""
     claims = _claims_in(token)
     if claims is None:
         return False
     issuer = claims.get("iss")
-    others = {provider.issuer for provider in server.providers if provider not in providers}
+    others = {provider.issuer for provider in pipeline.providers if provider not in providers}
     # A list is no sound `iss`; it is for the verification to say so.
     named = issuer if isinstance(issuer, list) else [issuer]
     if any(isinstance(name, str) and name in others for name in named):
@@ -170,7 +151,7 @@ def _claims_in(token: str) -> dict[str, Any] | None:
 
 
 def _verified(
-    bearer: str, providers: list[Provider], token_body: Mapping[str, Any], issuer: Issuer, verify: Any
+    bearer: str, providers: list[Provider], token_body: Mapping[str, Any], issuer: Issuer, admit: Any
 ) -> AccessToken:
     """Exchange `bearer` for a real token and verify that as a provider says; show what the test wants."""
     clock = Clock(_moment_within(token_body))
@@ -178,12 +159,17 @@ def _verified(
     for provider in sorted(providers, key=lambda provider: provider.issuer != token_body.get("iss")):
         token = _minted(provider, token_body, clock, issuer)
         try:
-            minted = verify(ResourceServer(_keyed(provider, issuer), clock=clock), token)
+            minted = admit(_pipeline(_keyed(provider, issuer), clock), token.encode())
         except InvalidToken as refusal:
             refusals.append(refusal)
         else:
             return _StandIn(bearer, provider, token_body, minted)
     raise refusals[0]
+
+
+def _pipeline(provider: Provider, clock: Clock) -> Pipeline:
+    assert provider.key_set is not None  # noqa: S101 - `_keyed` gave it keys as an object
+    return Pipeline([(provider, StaticKeySource(provider.key_set))], clock)
 
 
 def _keyed(provider: Provider, issuer: Issuer) -> Provider:
@@ -225,12 +211,12 @@ def _moment_within(token_body: Mapping[str, Any]) -> float:
 
 
 @contextmanager
-def _mismatch_told(server: ResourceServer, jwks_uri: str) -> Generator[None, None, None]:
+def _mismatch_told(pipeline: Pipeline, jwks_uri: str) -> Generator[None, None, None]:
     """Say what is wrong where a made-up string comes to a server that gets its keys at other URLs alone."""
     try:
         yield
     except AuthError as error:
-        others = [provider.keys for provider in server.providers if isinstance(provider.keys, str)]
+        others = [provider.keys for provider in pipeline.providers if isinstance(provider.keys, str)]
         if error.reason in _MISMATCH and others and jwks_uri not in others:
             raise AssertionError(
                 f"auth_mock stands in for {jwks_uri}, but the application takes its keys from "

@@ -1,0 +1,258 @@
+"""What one provider says of a JWT that claims to be its own: every check, in one order.
+
+A verifier gets a token taken apart, of which nothing is verified yet, and decides at once where it can.
+Where it has to wait for keys, it hands over the rest of its work as a flow: nothing is checked a second time
+after a wait. It neither reads a token's text nor remembers a verdict, and it does not know who presents the
+token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from math import inf
+from typing import Any
+
+from msgspec import Struct
+
+from bearerguard._core.claims import ClaimChecks, ClaimsSet, compose_checks
+from bearerguard._flows.effects import Cause, KeySource, WaitForKeys
+from bearerguard._jose.jws import Header
+from bearerguard._jose.key_set import Keys, KeySet
+from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
+from bearerguard.provider import Provider
+from bearerguard.token import Claims
+
+
+class Verdict(Claims, gc=False):
+    """Who signed what: all that is needed to say so again. Not whether a request may use it.
+
+    Attributes:
+        since: when it was made, in seconds since 1970.
+        until: from when on it holds no longer, in seconds since 1970.
+        source: where the keys are.
+        keys: the keys under which it was made.
+        confirmation: the claim `cnf` (RFC 7800): what whoever presents the token has to prove.
+        may_be_kept: whether the same would be said again; not where another provider could not be asked.
+    """
+
+    since: float
+    until: float
+    source: KeySource
+    keys: Keys
+    confirmation: dict[str, Any] | None
+    may_be_kept: bool = True
+
+
+Deciding = Generator[WaitForKeys, float | None, Verdict]
+"""What is left to do for a verdict, beginning with a wait for keys."""
+
+
+class JwtVerifier(Struct, frozen=True):
+    """A provider, where its keys are, and its checks, composed."""
+
+    provider: Provider
+    source: KeySource
+    clock: Callable[[], float]
+    algorithms: frozenset[str]
+    types: frozenset[str | None]
+    check: ClaimChecks
+
+    def decide(  # noqa: PLR0917 - the parts of a token; on the way of each new one no object is made of them
+        self,
+        header: Header,
+        claims: ClaimsSet,
+        payload: bytes,
+        signing_input: bytes,
+        signature: bytes,
+        now: float,
+    ) -> Verdict | Deciding:
+        """Make every check, in an order that learns nothing from a token before its signature.
+
+        Args:
+            header: the token's header.
+            claims: its claims.
+            payload: the JSON text of them.
+            signing_input: what the signature is over.
+            signature: the signature.
+            now: seconds since 1970.
+
+        Returns:
+            The verdict, or the flow that comes to it where keys have to be waited for.
+
+        Raises:
+            AuthError: the first check that fails.
+        """
+        alg, kid, typ = header
+        if alg not in self.algorithms:
+            raise InvalidToken("algorithm", NOT_TRUSTED)
+        if typ not in self.types:
+            raise InvalidToken("type", NOT_TRUSTED)
+        source = self.source
+        key_set = source.key_set
+        if key_set is None or (
+            not key_set.fetched_at <= now < key_set.refresh_at and not is_usable(source, key_set, now)
+        ):
+            return self._after("missing", None, header, claims, payload, signing_input, signature)
+        keys = key_set.keys
+        for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
+            if verify(signature, signing_input):
+                return Verdict(
+                    self.provider, payload, None, now, self.check(claims, now), source, keys, _cnf(claims)
+                )
+        if (alg, kid) in keys.named or key_set.refresh_at == inf:
+            raise _not_signed(keys, alg, kid)
+        # No key of that name: it may have been published since. Keys without a name may have been replaced.
+        return self._after("unknown_kid", keys, header, claims, payload, signing_input, signature)
+
+    def _after(  # noqa: PLR0917 - as `decide`
+        self,
+        cause: Cause,
+        tried: Keys | None,
+        header: Header,
+        claims: ClaimsSet,
+        payload: bytes,
+        signing_input: bytes,
+        signature: bytes,
+    ) -> Deciding:
+        """Wait for keys, once; then decide for good. Keys that were tried before are not tried again."""
+        source, (alg, kid, _) = self.source, header
+        retry_after = yield WaitForKeys(source, cause)
+        now = self.clock()
+        key_set = source.key_set
+        if key_set is None or (
+            not key_set.fetched_at <= now < key_set.refresh_at and not is_usable(source, key_set, now)
+        ):
+            raise _unavailable(retry_after)
+        keys = key_set.keys
+        if keys is not tried:
+            for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
+                if verify(signature, signing_input):
+                    until = self.check(claims, now)
+                    return Verdict(self.provider, payload, None, now, until, source, keys, _cnf(claims))
+        if retry_after is not None and (alg, kid) not in keys.named:
+            raise _unavailable(retry_after)
+        raise _not_signed(keys, alg, kid)
+
+
+class SameIssuer(Struct, frozen=True):
+    """Several providers that have the same issuer: the first of them that accepts, as they are configured."""
+
+    verifiers: tuple[JwtVerifier, ...]
+
+    def decide(self, *parts: Any) -> Verdict | Deciding:
+        """Decide as the first that accepts; the parts are those of `JwtVerifier.decide`.
+
+        Raises:
+            AuthError: none accepts; of their refusals the one that got furthest, with its provider.
+        """
+        refusals: list[AuthError] = []
+        for number, verifier in enumerate(self.verifiers):
+            try:
+                outcome = verifier.decide(*parts)
+            except AuthError as error:
+                error.provider = verifier.provider.name
+                refusals.append(error)
+                continue
+            if isinstance(outcome, Verdict):
+                return outcome
+            return self._after(number, outcome, refusals, parts)
+        raise _furthest(refusals)
+
+    def _after(
+        self, number: int, waiting: Deciding | None, refusals: list[AuthError], parts: tuple[Any, ...]
+    ) -> Deciding:
+        """Go on with the one that has to wait: who decides does not depend on who is reachable at once."""
+        for verifier in self.verifiers[number:]:
+            verdict = yield from _verdict_or_none(verifier, waiting, refusals, parts)
+            if verdict is not None:
+                verdict.may_be_kept = not any(isinstance(one, ProviderUnavailable) for one in refusals)
+                return verdict
+            waiting = None
+        raise _furthest(refusals)
+
+
+def _verdict_or_none(
+    verifier: JwtVerifier, waiting: Deciding | None, refusals: list[AuthError], parts: tuple[Any, ...]
+) -> Generator[WaitForKeys, float | None, Verdict | None]:
+    """What one of several says, from where it waits or from the beginning; None where it refuses."""
+    header, claims, payload, signing_input, signature, _ = parts
+    now = verifier.clock()
+    try:
+        outcome = (
+            verifier.decide(header, claims, payload, signing_input, signature, now)
+            if waiting is None
+            else waiting
+        )
+        return outcome if isinstance(outcome, Verdict) else (yield from outcome)
+    except AuthError as error:
+        error.provider = verifier.provider.name
+        refusals.append(error)
+        return None
+
+
+def _furthest(refusals: list[AuthError]) -> AuthError:
+    """Of several providers' refusals, the one that tells most."""
+    furthest = max(refusals, key=lambda refusal: _WEIGHTS.get(refusal.reason, 3))
+    refusals.clear()  # else error, traceback and frame are a cycle, left to the garbage collector
+    return furthest
+
+
+# How far a token got before it was refused; whoever had trouble might have accepted it.
+_WEIGHTS = {"algorithm": 0, "type": 0, "unknown_key": 1, "signature": 2, "provider_unavailable": 4}
+
+
+def verifiers_by_issuer(
+    providers: Iterable[tuple[Provider, KeySource]], clock: Callable[[], float]
+) -> dict[str | None, JwtVerifier | SameIssuer]:
+    """Whom to ask about a token, by its issuer; under None, whom to ask about the tokens of all others."""
+    by_issuer: dict[str | None, list[JwtVerifier]] = {}
+    for provider, source in providers:
+        by_issuer.setdefault(provider.issuer, []).append(_verifier(provider, source, clock))
+    return {
+        issuer: same[0] if len(same) == 1 else SameIssuer(tuple(same)) for issuer, same in by_issuer.items()
+    }
+
+
+def _verifier(provider: Provider, source: KeySource, clock: Callable[[], float]) -> JwtVerifier:
+    check = compose_checks(
+        leeway=provider.leeway,
+        audiences=None if provider.dangerously_accept_any_audience else provider.audiences,
+        audience_claim=provider.audience_claim,
+        required=provider.profile.required_claims,
+        required_values=provider.required_values,
+    )
+    return JwtVerifier(provider, source, clock, frozenset(provider.algorithms), provider.profile.types, check)
+
+
+def is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
+    """Whether keys that are due for a refresh may be used meanwhile; has the refresh started.
+
+    Keys from the future are due as well: the clock was set back, and would keep them for longer.
+    """
+    source.refresh_ahead(now)
+    return now < key_set.usable_until
+
+
+def _cnf(claims: ClaimsSet) -> dict[str, Any] | None:
+    """What the token is bound to (RFC 7800, section 3.1); any other `cnf` binds to nothing known."""
+    if "cnf" not in claims:
+        return None
+    confirmation = claims["cnf"]
+    return confirmation if isinstance(confirmation, dict) else {}
+
+
+NOT_TRUSTED = "The token was not issued by a provider that this API trusts."
+"""Told of unknown issuers, keys, algorithms and types and of bad signatures alike: see SECURITY.md."""
+
+
+def _not_signed(keys: Keys, alg: str, kid: str | None) -> InvalidToken:
+    if (alg, kid) in keys.named or keys.unnamed(alg, kid):
+        return InvalidToken("signature", NOT_TRUSTED)
+    return InvalidToken("unknown_key", NOT_TRUSTED)
+
+
+def _unavailable(retry_after: float | None) -> ProviderUnavailable:
+    return ProviderUnavailable(
+        "The signing keys of the token's issuer are unavailable right now.",
+        retry_after=1.0 if retry_after is None else retry_after,
+    )

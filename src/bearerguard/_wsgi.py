@@ -1,0 +1,98 @@
+"""What every door of WSGI shares: an environ as a request, and how an answer is sent (PEP 3333).
+
+It decides nothing about tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from bearerguard.answer import Answer
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+TOKEN = "bearerguard.token"
+"""Where the environ of a request has its `AccessToken`. No header field becomes a key like this."""
+
+
+class WSGIRequest(Struct, gc=False):
+    """An environ as the checks see it (`bearerguard.request.Incoming`)."""
+
+    environ: Environ
+
+    url: ClassVar[str | None] = None
+
+    @property
+    def method(self) -> str | None:
+        """The method."""
+        method: str = self.environ["REQUEST_METHOD"]
+        return method
+
+    @property
+    def target(self) -> bytes | None:
+        """Path and query as they were sent, or, where the server does not tell, as they are to be written."""
+        environ = self.environ
+        raw: str | None = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+        if raw is None:
+            path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+            query = environ.get("QUERY_STRING", "")
+            raw = quote(path, safe="/:@!$&'()*+,;=~", encoding="latin-1") + (query and f"?{query}")
+        return raw.encode("latin-1", "replace")
+
+    @property
+    def certificate(self) -> bytes | None:
+        """The client's certificate, where the server hands it over: gunicorn's socket, or mod_wsgi."""
+        socket: Any = self.environ.get("gunicorn.socket")
+        if hasattr(socket, "getpeercert"):
+            certificate: bytes | None = socket.getpeercert(binary_form=True)
+            return certificate
+        text = self.environ.get("SSL_CLIENT_CERT") or self.environ.get("mod_ssl.SSL_CLIENT_CERT")
+        if not text:
+            return None
+        from ssl import PEM_cert_to_DER_cert  # noqa: PLC0415 - only for who has such a server
+
+        return PEM_cert_to_DER_cert(text)
+
+    @property
+    def peer(self) -> str | None:
+        """The address of the other end, as the server says it."""
+        return self.environ.get("REMOTE_ADDR") or None
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the value of the header field called `name` (in lower case).
+
+        A server joins repeated fields with commas (RFC 9110, section 5.3), which no single token contains.
+        """
+        value = self.environ.get(_VARIABLES.get(name) or _variable(name))
+        return [] if value is None else [value.encode("latin-1", "replace")]
+
+
+_VARIABLES = {b"authorization": "HTTP_AUTHORIZATION"}
+
+
+def _variable(name: bytes) -> str:
+    """The environ's name of a header field (PEP 3333, "environ Variables")."""
+    return "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
+
+
+def path_of(environ: Environ) -> str:
+    """Return the path by which the application routes a request: without the mount, `SCRIPT_NAME`.
+
+    With it, whoever can choose the mount could make a public path of another one: behind a proxy that lets
+    a header field of that name through, gunicorn believes the client where the mount ends.
+    """
+    path: str = environ.get("PATH_INFO", "")
+    # WSGI hands text over as Latin-1 (PEP 3333, "Unicode Issues").
+    return path.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def respond(environ: Environ, start_response: StartResponse, answer: Answer) -> Iterable[bytes]:
+    """Send an HTTP response."""
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
+    return [b""] if environ.get("REQUEST_METHOD") == "HEAD" else [answer.body]

@@ -1,0 +1,121 @@
+"""`Request`: what a check may look at. It says nothing about who asks, and it believes no forwarded header.
+
+A door has a view of its own with the same members, read only by the check that needs them. A view never says
+by which address the client reached the API: `Host` and forwarded headers are the client's or a proxy's word,
+so whoever compares addresses puts the configured origin in front of `target`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+__all__ = ["Headers", "Incoming", "Request"]
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""Header fields as ASGI gives them: names in lower case, one pair for each line."""
+
+
+class Incoming(Protocol):
+    """A request as the checks see it: a `Request`, or a door's view of the one that it serves."""
+
+    @property
+    def method(self) -> str | None:
+        """The method, such as `GET`; None where only header fields are known."""
+
+    @property
+    def url(self) -> str | None:
+        """The public address, absolute, where a program says it; None in a door's view."""
+
+    @property
+    def target(self) -> bytes | None:
+        """Path and query as they were sent, in a door's view; None where they are not known."""
+
+    @property
+    def certificate(self) -> bytes | None:
+        """The certificate that the client showed on this connection, as DER; None without one."""
+
+    @property
+    def peer(self) -> str | None:
+        """The address of the other end of the connection; None on a Unix socket, or where it is not known."""
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of every header field called `name` (in lower case), in their order."""
+
+
+class Request:
+    """A request as a program or a test describes it, for `ResourceServer.authenticate`.
+
+    Args:
+        method: such as `"GET"`.
+        url: the public address of what is asked for, absolute.
+        headers: the header fields, as a mapping or as pairs, as text or as bytes, names in any case.
+        certificate: the client's certificate, as DER.
+        peer: the address of the client.
+
+    Example:
+        >>> request = Request("GET", "https://api.example/orders", {"Authorization": "Bearer a.b.c"})
+        >>> request.values(b"authorization")
+        [b'Bearer a.b.c']
+    """
+
+    __slots__ = ("certificate", "headers", "method", "peer", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] = (),
+        *,
+        certificate: bytes | None = None,
+        peer: str | None = None,
+    ) -> None:
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        self.method: str | None = method
+        self.url: str | None = url
+        self.headers: tuple[tuple[bytes, bytes], ...] = tuple(
+            (_as_bytes(name).lower(), _as_bytes(value)) for name, value in pairs
+        )
+        self.certificate = certificate
+        self.peer = peer
+
+    @property
+    def target(self) -> bytes | None:
+        """None: `url` says it."""
+        return None
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of every header field called `name` (in lower case), in their order."""
+        return [value for field, value in self.headers if field == name]
+
+    def __repr__(self) -> str:
+        # Without the header fields, which hold the token.
+        return f"Request({self.method!r}, {self.url!r})"
+
+
+class BareHeaders:
+    """Header fields and nothing else: a token that needs more to be checked is refused.
+
+    Args:
+        headers: pairs of bytes, names in lower case, as in ASGI.
+    """
+
+    __slots__ = ("headers",)
+
+    method: str | None = None
+    url: str | None = None
+    target: bytes | None = None
+    certificate: bytes | None = None
+    peer: str | None = None
+
+    def __init__(self, headers: Headers) -> None:
+        self.headers = tuple(headers)
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of every header field called `name` (in lower case), in their order."""
+        return [value for field, value in self.headers if field == name]
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    # Header fields are Latin-1 on the wire (RFC 9110, section 5.5); what is beyond it is in no valid one.
+    return text if isinstance(text, bytes) else text.encode("latin-1", "replace")
