@@ -15,6 +15,8 @@ from bearerguard import (
     ProviderUnavailable,
     SecurityWarning,
 )
+from bearerguard.answer import ChallengeContext, challenges
+from tests.challenge import challenge_of
 
 REFUSALS: list[tuple[AuthError, int, str | None, str]] = [
     (MissingCredentials("no_credentials", "The Authorization header is missing."), 401, None, "Bearer"),
@@ -79,8 +81,8 @@ each_refusal = pytest.mark.parametrize(
 def test_a_refusal_knows_its_status_its_code_and_its_challenge(
     error: AuthError, status: int, code: str | None, challenge: str
 ) -> None:
-    assert (error.status, error.code, error.challenge()) == (status, code, challenge)
-    assert ("WWW-Authenticate", challenge) in error.headers()
+    assert (error.status, error.code, challenge_of(error)) == (status, code, challenge)
+    assert ("WWW-Authenticate", challenge) in challenges(error)
     assert str(error) == error.description
 
 
@@ -89,10 +91,10 @@ def test_a_challenge_may_name_a_realm_and_the_resources_metadata(
     error: AuthError, status: int, code: str | None, challenge: str
 ) -> None:
     address = "https://api.example/.well-known/oauth-protected-resource"
-    full = error.challenge(realm="shop", resource_metadata=address)
+    full = challenge_of(error, realm="shop", resource_metadata=address)
     assert full.startswith('Bearer realm="shop"')
     assert full.endswith(f'resource_metadata="{address}"')
-    assert error.headers(realm="shop", resource_metadata=address)[0] == ("WWW-Authenticate", full)
+    assert challenges(error, ChallengeContext("shop", address))[0] == ("WWW-Authenticate", full)
 
 
 def test_every_kind_of_refusal_is_in_the_table() -> None:
@@ -114,20 +116,20 @@ def test_without_credentials_no_error_is_named() -> None:
 )
 def test_retry_after_is_a_whole_number_of_seconds_and_never_zero(retry_after: float, header: str) -> None:
     error = ProviderUnavailable("The keys cannot be fetched.", retry_after=retry_after)
-    assert ("Retry-After", header) in error.headers()
+    assert ("Retry-After", header) in challenges(error)
     assert error.reason == "provider_unavailable"
 
 
 def test_a_challenge_carries_no_text_that_could_end_the_header() -> None:
     error = InvalidToken("malformed", 'a"\r\nSet-Cookie: b=c\\')
-    assert error.challenge() == 'Bearer error="invalid_token", error_description="a\'??Set-Cookie: b=c/"'
+    assert challenge_of(error) == 'Bearer error="invalid_token", error_description="a\'??Set-Cookie: b=c/"'
 
 
 def test_who_refused_is_kept_for_the_log_and_out_of_the_answer() -> None:
     error = InvalidToken("expired", "The token has expired.")
     assert (error.provider, error.kid) == (None, None)
     error.provider, error.kid = "login", "k1"
-    answer = f"{error} {error.headers()}"
+    answer = f"{error} {challenges(error)}"
     assert "login" not in answer
     assert "k1" not in answer
 

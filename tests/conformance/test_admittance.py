@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bearerguard import AccessToken, ResourceServer
-from bearerguard.logging import verified_token
+from bearerguard.context import verified_token
 from bearerguard.testing import Issuer
 from tests.conformance.conftest import Lines
 from tests.conformance.door import METHODS, Door

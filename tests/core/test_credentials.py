@@ -11,7 +11,7 @@ from bearerguard._limits import MAX_TOKEN_BYTES
 
 def refusal_of(*values: bytes) -> AuthError:
     with pytest.raises(AuthError) as refusal:
-        bearer_token([(b"host", b"api.example"), *((b"authorization", value) for value in values)])
+        bearer_token(list(values))
     return refusal.value
 
 
@@ -19,7 +19,7 @@ def refusal_of(*values: bytes) -> AuthError:
     "value", [b"Bearer a.b.c", b"bearer a.b.c", b"BEARER a.b.c", b"Bearer   a.b.c", b"Bearer a.b.c  "]
 )
 def test_the_scheme_is_taken_in_any_case_with_one_or_more_spaces(value: bytes) -> None:
-    assert bearer_token([(b"host", b"api.example"), (b"authorization", value)]) == b"a.b.c"
+    assert bearer_token([value]) == b"a.b.c"
 
 
 def test_without_the_header_there_are_no_credentials() -> None:
@@ -46,14 +46,14 @@ def test_a_scheme_without_a_token_is_malformed(value: bytes) -> None:
 
 @pytest.mark.parametrize("value", [b"Bearer a b", b"Bearer a,b", b"Bearer a, Bearer b", b"Bearer a\tb"])
 def test_two_tokens_in_one_header_are_malformed(value: bytes) -> None:
-    credentials = bearer_token([(b"authorization", value)])
+    credentials = bearer_token([value])
     assert not is_one_token(credentials)
     assert several_tokens().reason == "malformed_header"
 
 
 @pytest.mark.parametrize("value", [b"Bearer a.b.c", b"Bearer a", "Bearer tökén".encode(), b"Bearer a\nb"])
 def test_anything_else_is_one_token_sound_or_not(value: bytes) -> None:
-    assert is_one_token(bearer_token([(b"authorization", value)]))
+    assert is_one_token(bearer_token([value]))
 
 
 @pytest.mark.parametrize("second", [b"Bearer a", b"Basic YTpi", b""])

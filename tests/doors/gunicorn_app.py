@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bearerguard import Provider, ResourceServer
-from bearerguard.logging import verified_token
+from bearerguard.context import verified_token
 from bearerguard.wsgi import Guard
 
 guard = Guard(ResourceServer(Provider(os.environ["ISSUER"], audience="https://api.test")))

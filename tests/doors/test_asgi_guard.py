@@ -12,7 +12,7 @@ import pytest
 
 from bearerguard import scope as scopes
 from bearerguard.asgi import App, Guard
-from bearerguard.logging import verified_token
+from bearerguard.context import verified_token
 from bearerguard.testing import Issuer
 
 

@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 from bearerguard import AuthError, ConfigurationError, SecurityWarning
 from bearerguard.flask import UserIdFilter, requires_authentication, requires_scopes
 from bearerguard.testing import Issuer
+from tests.challenge import challenge_of
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -321,7 +322,7 @@ def test_the_refusal_is_an_exception_of_werkzeug_that_knows_its_error(
         guard_for(issuer)(whoami)()
     cause = refusal.value.__cause__
     assert isinstance(cause, AuthError)
-    assert refusal.value.get_response().headers["WWW-Authenticate"] == cause.challenge()
+    assert refusal.value.get_response().headers["WWW-Authenticate"] == challenge_of(cause)
     assert getattr(refusal.value, "error", None) is cause
 
 

@@ -18,7 +18,7 @@ from wsgiref.util import FileWrapper, setup_testing_defaults
 import pytest
 
 from bearerguard import scope
-from bearerguard.logging import verified_token
+from bearerguard.context import verified_token
 from bearerguard.testing import Issuer
 from bearerguard.wsgi import Guard
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from bearerguard import InvalidToken, ProviderUnavailable, ResourceServer
+from bearerguard.answer import challenges
 from tests.faults import fault_server as fault
 from tests.faults.fault_server import Answer, FaultServer, respond
 from tests.faults.scripted_provider import (
@@ -236,7 +237,7 @@ def check_cold(
     error = refused(provider, server, colour)
     assert (error.status, error.reason) == (503, "provider_unavailable")
     assert error.retry_after == FIRST_COOLDOWN
-    assert ("Retry-After", "1") in error.headers()
+    assert ("Retry-After", "1") in challenges(error)
     asked = requests_read(provider, fault)
 
     told = health(server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any
 
@@ -9,9 +10,8 @@ import pytest
 
 from bearerguard import AccessToken, AuthError, Provider
 from bearerguard._core.credentials import encoded
-from bearerguard._flows.effects import WaitForKeys
-from bearerguard._flows.trust import Waited
-from bearerguard._flows.verification import NOT_WAITED, Verifier
+from bearerguard._flows.effects import KeySource, WaitForKeys
+from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import Keys, KeySet
 from bearerguard.testing import Clock, Issuer
@@ -43,20 +43,29 @@ class StubSource:
         self.asked_ahead.append(now)
 
 
-class TextVerifier(Verifier):
-    """A verifier that takes a token as the issuer gives it out."""
+class Admitting:
+    """A pipeline that takes a token as the issuer gives it out, at a time that each call says."""
 
-    def attempt(
-        self, token: str | bytes, now: float, waited: Waited = NOT_WAITED
-    ) -> AccessToken | WaitForKeys:
-        return super().attempt(token if isinstance(token, bytes) else encoded(token), now, waited)
+    def __init__(self, trusted: Iterable[tuple[Provider, KeySource]]) -> None:
+        self.now = NOW
+        self.pipeline = Pipeline(trusted, lambda: self.now)
+        self.stages: Stages | None = None
+
+    def attempt(self, token: str | bytes, now: float = NOW) -> AccessToken | WaitForKeys:
+        """The token, or the first effect of the stages that are left, which then stand in `stages`."""
+        self.now = now
+        outcome = self.pipeline.admit(token if isinstance(token, bytes) else encoded(token))
+        if isinstance(outcome, AccessToken):
+            return outcome
+        self.stages = outcome
+        return next(outcome)
 
 
-def verifier(*sources: StubSource, **options: Any) -> TextVerifier:
-    """A verifier of one provider a source; all of the same issuer, named a, b, c ..."""
+def admitting(*sources: StubSource, **options: Any) -> Admitting:
+    """A pipeline of one provider a source; all of the same issuer, named a, b, c ..."""
     settings = {"audience": ISSUER.audience, "keys": "https://issuer.test/jwks", **options}
     issuer = settings.pop("issuer", ISSUER.url)
-    return TextVerifier(
+    return Admitting(
         (Provider(issuer, name=name, **settings), source)
         for name, source in zip("abcd", sources, strict=False)
     )
@@ -72,7 +81,24 @@ def wanted(outcome: AccessToken | WaitForKeys) -> WaitForKeys:
     return outcome
 
 
-def refusal(verifier: Verifier, token: Any, now: float = NOW, **waited: Any) -> AuthError:
+def refusal(
+    server: Admitting, token: Any, now: float = NOW, waited: Mapping[StubSource, float | None] | None = None
+) -> AuthError:
+    """The refusal of a token; sources that have to be waited for bring what `waited` says of each."""
     with pytest.raises(AuthError) as refused:
-        verifier.attempt(token, now, **waited)
+        admitted(server, token, now, waited)
     return refused.value
+
+
+def admitted(
+    server: Admitting, token: Any, now: float = NOW, waited: Mapping[StubSource, float | None] | None = None
+) -> AccessToken:
+    outcome = server.attempt(token, now)
+    try:
+        while isinstance(outcome, WaitForKeys):
+            assert server.stages is not None
+            assert isinstance(outcome.source, StubSource)
+            outcome = server.stages.send((waited or {})[outcome.source])
+    except StopIteration as stop:
+        return accepted(stop.value)
+    return outcome

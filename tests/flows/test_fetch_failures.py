@@ -15,7 +15,7 @@ from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import Keys, KeySet
 from bearerguard.testing import signing_key
 from tests.flows.pipeline import JWKS as JWKS_OF_ISSUER
-from tests.flows.pipeline import NOW, TOKEN, StubSource, accepted, verifier
+from tests.flows.pipeline import NOW, TOKEN, StubSource, accepted, admitting
 
 KEY = signing_key("P-256").public_jwk()
 SECRET = signing_key("oct").secret_jwk()
@@ -167,7 +167,7 @@ def test_keys_are_of_use_from_the_very_instant_at_which_they_came() -> None:
     source = StubSource(*JWKS_OF_ISSUER["keys"])
     assert source.key_set is not None
     source.key_set = structs.replace(source.key_set, fetched_at=NOW)
-    pipeline = verifier(source)
+    pipeline = admitting(source)
     for _ in range(2):
         accepted(pipeline.attempt(TOKEN, NOW))
     assert source.asked_ahead == []

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bearerguard._core.generations import Generations
 from bearerguard._limits import MAX_CACHED_HEADER_BYTES
 from bearerguard.testing import Issuer
-from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, refusal, verifier, wanted
+from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, admitting, refusal, wanted
 
 
 def test_a_token_is_not_accepted_from_memory_once_it_has_expired() -> None:
-    server = verifier(StubSource(JWKS))
+    server = admitting(StubSource(JWKS))
     token = ISSUER.token(expires_in=60)
     accepted(server.attempt(token, NOW))
     accepted(server.attempt(token, NOW + 69.9))
@@ -17,14 +17,14 @@ def test_a_token_is_not_accepted_from_memory_once_it_has_expired() -> None:
 
 
 def test_a_token_is_not_accepted_from_memory_before_its_time() -> None:
-    server = verifier(StubSource(JWKS))
+    server = admitting(StubSource(JWKS))
     accepted(server.attempt(TOKEN, NOW))
     assert refusal(server, TOKEN, NOW - 11).reason == "not_yet_valid"
 
 
 def test_a_token_is_verified_again_where_the_clock_was_set_back() -> None:
     source = StubSource(JWKS)
-    server = verifier(source)
+    server = admitting(source)
     accepted(server.attempt(TOKEN, NOW))
     accepted(server.attempt(TOKEN, NOW - 5))
     assert source.key_set is not None
@@ -35,7 +35,7 @@ def test_a_token_is_verified_again_where_the_clock_was_set_back() -> None:
 
 def test_a_token_is_not_accepted_from_memory_once_its_key_has_left() -> None:
     source = StubSource(JWKS)
-    server = verifier(source)
+    server = admitting(source)
     accepted(server.attempt(TOKEN, NOW))
     source.publish(Issuer(algorithm="ES256").jwks())
     assert wanted(server.attempt(TOKEN, NOW)).cause == "unknown_kid"
@@ -43,7 +43,7 @@ def test_a_token_is_not_accepted_from_memory_once_its_key_has_left() -> None:
 
 def test_a_token_is_not_accepted_from_memory_once_there_are_no_keys() -> None:
     source = StubSource(JWKS)
-    server = verifier(source)
+    server = admitting(source)
     accepted(server.attempt(TOKEN, NOW))
     source.key_set = None
     assert wanted(server.attempt(TOKEN, NOW)).cause == "missing"
@@ -51,7 +51,7 @@ def test_a_token_is_not_accepted_from_memory_once_there_are_no_keys() -> None:
 
 def test_a_token_from_memory_has_the_keys_refreshed_that_are_due_and_not_used_that_are_too_old() -> None:
     source = StubSource(JWKS, refresh_at=NOW + 10, usable_until=NOW + 20)
-    server = verifier(source)
+    server = admitting(source)
     accepted(server.attempt(TOKEN, NOW))
     accepted(server.attempt(TOKEN, NOW))
     assert source.asked_ahead == []
@@ -64,7 +64,7 @@ def test_a_token_from_memory_has_the_keys_refreshed_that_are_due_and_not_used_th
 
 def test_a_token_from_memory_is_not_verified_again() -> None:
     source = StubSource(JWKS)
-    server = verifier(source)
+    server = admitting(source)
     first = accepted(server.attempt(TOKEN, NOW))
     assert source.key_set is not None
     source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
@@ -75,8 +75,8 @@ def test_a_token_from_memory_is_not_verified_again() -> None:
 
 def test_a_token_that_was_not_brought_for_a_while_is_still_in_memory() -> None:
     source = StubSource(JWKS)
-    server = verifier(source)
-    server._accepted = Generations(2)
+    server = admitting(source)
+    server.pipeline._verdicts = Generations(2)
     for token in (TOKEN, ISSUER.token()):  # one generation is full
         accepted(server.attempt(token, NOW))
     assert source.key_set is not None
@@ -85,7 +85,7 @@ def test_a_token_that_was_not_brought_for_a_while_is_still_in_memory() -> None:
 
 
 def test_what_one_request_does_to_its_claims_no_other_sees() -> None:
-    server = verifier(StubSource(JWKS))
+    server = admitting(StubSource(JWKS))
     token = ISSUER.token(roles=["reader"])
     for _ in range(3):
         claims = accepted(server.attempt(token, NOW)).claims
@@ -94,7 +94,7 @@ def test_what_one_request_does_to_its_claims_no_other_sees() -> None:
 
 
 def test_another_signature_under_the_same_words_is_another_token() -> None:
-    server = verifier(StubSource(JWKS))
+    server = admitting(StubSource(JWKS))
     token = ISSUER.token()
     accepted(server.attempt(token, NOW))
     signed, _, signature = token.rpartition(".")
@@ -103,34 +103,34 @@ def test_another_signature_under_the_same_words_is_another_token() -> None:
 
 
 def test_a_refusal_is_not_remembered() -> None:
-    server = verifier(StubSource(JWKS))
+    server = admitting(StubSource(JWKS))
     token = ISSUER.token(nbf=NOW + 60)
     assert refusal(server, token).reason == "not_yet_valid"
     accepted(server.attempt(token, NOW + 60))
 
 
 def test_a_header_that_is_too_long_to_keep_is_read_each_time() -> None:
-    server = verifier(StubSource(JWKS))
+    server = admitting(StubSource(JWKS))
     long = ISSUER.with_header(note="n" * MAX_CACHED_HEADER_BYTES)
     accepted(server.attempt(long, NOW))
-    assert len(server._headers) == 0
+    assert len(server.pipeline._headers) == 0
     accepted(server.attempt(TOKEN, NOW))
-    assert len(server._headers) == 1
+    assert len(server.pipeline._headers) == 1
 
 
 def test_a_header_that_was_not_seen_for_a_while_is_still_in_memory() -> None:
-    server = verifier(StubSource(JWKS))
-    server._headers = Generations(2)
+    server = admitting(StubSource(JWKS))
+    server.pipeline._headers = Generations(2)
     for token in (TOKEN, ISSUER.with_header(note="another")):  # one generation is full
         accepted(server.attempt(token, NOW))
-    assert not server._headers.young
+    assert not server.pipeline._headers.young
     accepted(server.attempt(ISSUER.token(), NOW))
-    assert list(server._headers.young) == [TOKEN.partition(".")[0].encode()]
+    assert list(server.pipeline._headers.young) == [TOKEN.partition(".")[0].encode()]
 
 
 def test_a_key_set_that_never_grows_old_never_asks_for_a_refresh() -> None:
     source = StubSource(JWKS, is_fixed=True)
-    server = verifier(source)
+    server = admitting(source)
     accepted(server.attempt(ISSUER.token(exp=2**53), 2.0**40))
     assert source.asked_ahead == []
     assert source.key_set is not None
@@ -139,8 +139,8 @@ def test_a_key_set_that_never_grows_old_never_asks_for_a_refresh() -> None:
 
 def test_a_payload_too_large_to_remember_is_verified_anew_each_time() -> None:
     source = StubSource(JWKS)
-    server = verifier(source)
+    server = admitting(source)
     token = ISSUER.token(padding="x" * 4096)
     accepted(server.attempt(token, NOW))
-    assert len(server._accepted) == 0
+    assert len(server.pipeline._verdicts) == 0
     assert accepted(server.attempt(token, NOW)).claims["padding"] == "x" * 4096

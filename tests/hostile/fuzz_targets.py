@@ -20,6 +20,7 @@ from bearerguard._jose import base64url
 from bearerguard._jose.json_object import decode_json
 from bearerguard._jose.key_material import UnusableKeys, read_keys
 from bearerguard.testing import SigningKey
+from tests.challenge import challenge_of
 from tests.hostile.challenge_grammar import parse_challenge
 
 NOW = 1_700_000_000
@@ -109,7 +110,7 @@ def authorization(data: bytes) -> None:
     try:
         SERVER.authenticate(fields)
     except AuthError as error:
-        parse_challenge(error.challenge().encode("ascii"))
+        parse_challenge(challenge_of(error).encode("ascii"))
         return
     scheme, _, token = fields[0][1].partition(b" ")
     assert b" ".join((scheme.lower(), token.strip(b" "))) in BEARER
@@ -128,7 +129,7 @@ def _reason(token: str) -> str | None:
     try:
         SERVER.verify(token)
     except AuthError as error:
-        parse_challenge(error.challenge().encode("ascii"))
+        parse_challenge(challenge_of(error).encode("ascii"))
         return error.reason
     return None
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from bearerguard import AuthError, ResourceServer
+from bearerguard.answer import challenges
 from tests.hostile import minting
 from tests.hostile.challenge_grammar import parse_challenge
 from tests.hostile.doors import DOORS, Answer, Door, Fields, run
@@ -110,7 +111,7 @@ def check_text(server: ResourceServer, case: Row, caplog: pytest.LogCaptureFixtu
                 verify(case.token)
                 reason, said = None, ""
             except AuthError as error:
-                reason, said = error.reason, f"{error!r} {error.description} {error.headers()}"
+                reason, said = error.reason, f"{error!r} {error.description} {challenges(error)}"
         assert reason == reason_logged(caplog.records) == case.of_token
         check_silence(said, case.fields)
         check_lines(caplog.records, case.fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bearerguard import InsufficientScope, InsufficientUserAuthentication, InvalidToken
+from tests.challenge import challenge_of
 from tests.hostile.challenge_grammar import BadChallenge, parse_challenge
 
 
@@ -65,7 +66,7 @@ HOSTILE = 'x"y\\z\r\nSet-Cookie: a=b\x00é\N{SNOWMAN}'
 )
 def test_no_text_that_an_error_is_given_breaks_its_challenge(error: InvalidToken) -> None:
     """Quotes, backslashes, line ends, NUL and what is not ASCII: none leaves its place."""
-    value = error.challenge(realm=HOSTILE, resource_metadata=HOSTILE).encode("ascii")
+    value = challenge_of(error, realm=HOSTILE, resource_metadata=HOSTILE).encode("ascii")
     parameters = parse_challenge(value)
     assert parameters["error"] == error.code
     assert parameters["realm"].startswith('x"y\\z??Set-Cookie')

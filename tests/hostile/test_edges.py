@@ -23,7 +23,7 @@ def reason(token: str) -> str:
 def of_header(value: bytes) -> str:
     """The token in a header, or the reason why there is none."""
     try:
-        credentials = bearer_token([(b"authorization", value)])
+        credentials = bearer_token([value])
     except AuthError as refusal:
         return refusal.reason
     return credentials.decode() if is_one_token(credentials) else several_tokens().reason

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bearerguard
 from bearerguard import AuthError, InvalidToken, ProviderUnavailable, errors
+from tests.challenge import challenge_of
 
 SOURCE = Path(bearerguard.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -78,7 +79,7 @@ def test_the_documentation_has_the_status_and_the_code_of_every_error() -> None:
 
 def _code_in_challenge(kind: type[AuthError]) -> str | None:
     error = kind("", retry_after=1) if kind is ProviderUnavailable else kind("", "")
-    found = re.search(r'error="(\w+)"', error.challenge())
+    found = re.search(r'error="(\w+)"', challenge_of(error))
     return found[1] if found else None
 
 

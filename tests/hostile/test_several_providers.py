@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bearerguard import RFC9068, AuthError, InvalidToken, Provider, ProviderUnavailable, ResourceServer
+from bearerguard.answer import challenges
 from bearerguard.testing import Clock, Issuer, SigningKey, signing_key
+from tests.challenge import challenge_of
 from tests.hostile import minting
 from tests.hostile.oracle import everything_logged, shows
 
@@ -203,7 +205,7 @@ def test_a_client_learns_nothing_about_providers_audiences_and_keys(
     server = ResourceServer(given(A, required_claims={"tenant": "anybody"}), down, clock=A.clock)
     with everything_logged(caplog) as records:
         error = refusal(server, token)
-    told = f"{error.challenge()} {error.headers()} {error.description} {error}"
+    told = f"{challenge_of(error)} {challenges(error)} {error.description} {error}"
     assert [secret for secret in SECRETS if secret in told] == []
     assert not shows(told, token)
     assert not any(shows(record.getMessage(), token) for record in records if token.count(".") == 2)

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from bearerguard._flows.effects import CallSource, Cause, FetchFailed, HttpAnswer, HttpGet, WaitForKeys
-from bearerguard._io.drive import Waiting, run_fetch
+from bearerguard._io.drive import Admission, run_fetch
 from bearerguard._io.http import Session
 
 
@@ -43,10 +43,10 @@ class Web:
 
 def drive(flow: Generator[WaitForKeys, float | None, Any], colour: str) -> Any:
     """What comes of a flow that waits, in either colour."""
-    return drive_once(Waiting(flow), colour)
+    return drive_once(Admission(flow), colour)
 
 
-def drive_once(waiting: Waiting, colour: str) -> Any:
+def drive_once(waiting: Admission, colour: str) -> Any:
     if colour == "sync":
         return waiting.wait()
 
@@ -94,7 +94,7 @@ def test_what_a_flow_raises_comes_out(colour: str) -> None:
 @pytest.mark.parametrize("again", ["sync", "asyncio"])
 @pytest.mark.parametrize("first", ["sync", "asyncio"])
 def test_a_verification_is_waited_for_once(first: str, again: str) -> None:
-    waiting = Waiting(waiting_flow(Source(None), ["missing"]))
+    waiting = Admission(waiting_flow(Source(None), ["missing"]))
     drive_once(waiting, first)
     with pytest.raises(RuntimeError, match="once"):
         drive_once(waiting, again)

@@ -25,6 +25,7 @@ from bearerguard import (
     subject,
 )
 from bearerguard.testing import Clock, Issuer
+from tests.challenge import challenge_of
 
 NOW = 1_700_000_000
 ISSUER = Issuer(algorithm="ES256", clock=Clock(NOW))
@@ -262,7 +263,7 @@ def test_a_missing_scope_is_named_with_those_needed_beside_it() -> None:
     error = challenge(scope("write") & scope("read"), scope="read")
     assert isinstance(error, InsufficientScope)
     assert (error.status, error.scopes) == (403, ("read", "write"))
-    assert 'scope="read write"' in error.challenge()
+    assert 'scope="read write"' in challenge_of(error)
 
 
 def test_of_several_ways_the_one_that_asks_least_is_told() -> None:
@@ -288,14 +289,14 @@ def test_of_several_ways_the_one_that_asks_least_is_told() -> None:
 def test_what_no_scope_can_mend_promises_nothing(rule: Rule) -> None:
     error = challenge(rule)
     assert isinstance(error, AccessDenied)
-    assert (error.status, error.code, error.challenge()) == (403, None, "Bearer")
+    assert (error.status, error.code, challenge_of(error)) == (403, None, "Bearer")
 
 
 def test_a_login_that_is_too_old_asks_for_a_new_one() -> None:
     error = challenge(scope("a") & fresh(max_age=300, acr=["phr", "mfa"]), scope="a", auth_time=NOW - 999)
     assert isinstance(error, InsufficientUserAuthentication)
     assert (error.status, error.max_age, error.acr_values) == (401, 300, ("phr", "mfa"))
-    assert error.challenge().endswith('acr_values="phr mfa", max_age="300"')
+    assert challenge_of(error).endswith('acr_values="phr mfa", max_age="300"')
 
 
 def test_of_two_logins_that_are_asked_for_the_stricter_is_told() -> None:

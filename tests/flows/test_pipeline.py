@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bearerguard import (
     ID_TOKEN,
@@ -14,7 +15,9 @@ from bearerguard import (
     ProviderUnavailable,
 )
 from bearerguard._flows.effects import WaitForKeys
-from bearerguard._flows.verification import verification
+from bearerguard._flows.pipeline import Stages
+from bearerguard._jose.key_material import read_keys
+from bearerguard._jose.key_set import Keys
 from bearerguard._limits import MAX_TOKEN_BYTES
 from bearerguard.testing import Clock, Issuer, signing_key
 from tests.flows.pipeline import (
@@ -22,20 +25,28 @@ from tests.flows.pipeline import (
     JWKS,
     NOW,
     TOKEN,
+    Admitting,
     StubSource,
-    TextVerifier,
     accepted,
+    admitted,
+    admitting,
     refusal,
-    verifier,
     wanted,
 )
+
+CLAIMS = {
+    "iss": ISSUER.url,
+    "aud": ISSUER.audience,
+    "sub": "user-1",
+    "exp": NOW + 60,
+}
 
 # -- the common case
 
 
-def test_a_sound_token_is_accepted_at_once() -> None:
+def test_a_valid_token_is_accepted_at_once() -> None:
     source = StubSource(JWKS)
-    token = accepted(verifier(source).attempt(TOKEN, NOW))
+    token = accepted(admitting(source).attempt(TOKEN, NOW))
     assert (token.issuer, token.subject, token.raw) == (ISSUER.url, "user-1", TOKEN)
     assert token.provider.name == "a"
     assert token.verified_at == NOW
@@ -101,21 +112,21 @@ def test_a_sound_token_is_accepted_at_once() -> None:
         "bound",
     ],
 )
-def test_a_token_that_is_not_sound_is_refused_with_its_reason(make: Any, reason: str) -> None:
-    refused = refusal(verifier(StubSource(JWKS, is_fixed=True)), make())
+def test_a_token_that_is_not_valid_is_refused_with_its_reason(make: Any, reason: str) -> None:
+    refused = refusal(admitting(StubSource(JWKS, is_fixed=True)), make())
     assert isinstance(refused, InvalidToken)
     assert refused.reason == reason
 
 
 def test_nothing_is_learnt_from_claims_before_the_signature_is_checked() -> None:
     forged = ISSUER.forged(exp=0, aud="another", cnf={})
-    assert refusal(verifier(StubSource(JWKS)), forged).reason == "signature"
+    assert refusal(admitting(StubSource(JWKS)), forged).reason == "signature"
 
 
 def test_a_refusal_names_the_provider_and_the_key_for_the_log() -> None:
-    refused = refusal(verifier(StubSource(JWKS)), ISSUER.expired())
+    refused = refusal(admitting(StubSource(JWKS)), ISSUER.expired())
     assert (refused.provider, refused.kid) == ("a", ISSUER.signing_key.kid)
-    before_any_provider = refusal(verifier(StubSource(JWKS)), ISSUER.token(iss="https://another.example"))
+    before_any_provider = refusal(admitting(StubSource(JWKS)), ISSUER.token(iss="https://another.example"))
     assert (before_any_provider.provider, before_any_provider.kid) == (None, None)
 
 
@@ -123,19 +134,19 @@ def test_whatever_a_provider_refuses_operators_are_told_which_and_for_what_key()
     source, other, empty = StubSource(JWKS), StubSource(Issuer(algorithm="ES256").jwks()), StubSource()
     kid = ISSUER.signing_key.kid
     for refused in (
-        refusal(verifier(source), ISSUER.with_header(alg="none")),
-        refusal(verifier(source), ISSUER.with_header(typ="dpop+jwt")),
-        refusal(verifier(source), ISSUER.forged()),
-        refusal(verifier(source), ISSUER.expired()),
-        refusal(verifier(empty), TOKEN, waited={empty: 30.0}),
-        refusal(verifier(other), TOKEN, waited={other: 30.0}),
-        refusal(verifier(other), TOKEN, waited={other: None}),
+        refusal(admitting(source), ISSUER.with_header(alg="none")),
+        refusal(admitting(source), ISSUER.with_header(typ="dpop+jwt")),
+        refusal(admitting(source), ISSUER.forged()),
+        refusal(admitting(source), ISSUER.expired()),
+        refusal(admitting(empty), TOKEN, waited={empty: 30.0}),
+        refusal(admitting(other), TOKEN, waited={other: 30.0}),
+        refusal(admitting(other), TOKEN, waited={other: None}),
     ):
         assert (refused.provider, refused.kid) == ("a", kid), refused.reason
 
 
 def test_only_the_algorithms_of_the_provider_are_accepted() -> None:
-    server = verifier(StubSource(JWKS), algorithms=["RS256"])
+    server = admitting(StubSource(JWKS), algorithms=["RS256"])
     assert refusal(server, TOKEN).reason == "algorithm"
     accepted(server.attempt(ISSUER.token(alg="RS256"), NOW))
 
@@ -157,7 +168,7 @@ def test_only_the_algorithms_of_the_provider_are_accepted() -> None:
     ],
 )
 def test_the_profile_says_which_types_are_accepted(profile: Any, typ: str | None, verdict: str) -> None:
-    server = verifier(StubSource(JWKS), **({} if profile is None else {"profile": profile}))
+    server = admitting(StubSource(JWKS), **({} if profile is None else {"profile": profile}))
     token = ISSUER.with_header(typ=typ)
     if verdict == "accepted":
         accepted(server.attempt(token, NOW))
@@ -169,7 +180,7 @@ def test_the_profile_says_which_types_are_accepted(profile: Any, typ: str | None
     ("profile", "required"), [(RFC9068, {"sub", "client_id", "iat", "jti"}), (ID_TOKEN, {"sub", "iat"})]
 )
 def test_the_profile_says_which_claims_are_required(profile: Any, required: set[str]) -> None:
-    server = verifier(StubSource(JWKS), profile=profile)
+    server = admitting(StubSource(JWKS), profile=profile)
     header = {"typ": "at+jwt" if profile is RFC9068 else "JWT"}
     for claim in ("sub", "client_id", "iat", "jti"):
         absent: dict[str, Any] = {claim: None}
@@ -185,29 +196,29 @@ def test_the_profile_says_which_claims_are_required(profile: Any, required: set[
 
 def test_a_token_without_a_kid_may_be_of_any_key_that_fits() -> None:
     token = ISSUER.with_header(kid=None)
-    accepted(verifier(StubSource(JWKS)).attempt(token, NOW))
+    accepted(admitting(StubSource(JWKS)).attempt(token, NOW))
 
 
 def test_a_token_with_a_kid_may_be_of_a_key_that_was_published_without_one() -> None:
     unnamed = {name: value for name, value in ISSUER.signing_key.public_jwk().items() if name != "kid"}
-    accepted(verifier(StubSource(unnamed)).attempt(TOKEN, NOW))
+    accepted(admitting(StubSource(unnamed)).attempt(TOKEN, NOW))
 
 
 def test_keys_that_share_a_kid_are_all_tried() -> None:
     impostor = {**signing_key("P-256").public_jwk(), "kid": ISSUER.signing_key.kid}
     source = StubSource(impostor, ISSUER.signing_key.public_jwk())
-    accepted(verifier(source).attempt(TOKEN, NOW))
+    accepted(admitting(source).attempt(TOKEN, NOW))
 
 
 def test_a_named_key_that_does_not_verify_is_not_replaced_by_an_unnamed_one() -> None:
     unnamed = {name: value for name, value in ISSUER.signing_key.public_jwk().items() if name != "kid"}
     impostor = {**signing_key("P-256").public_jwk(), "kid": ISSUER.signing_key.kid}
-    assert refusal(verifier(StubSource(impostor, unnamed)), TOKEN).reason == "signature"
+    assert refusal(admitting(StubSource(impostor, unnamed)), TOKEN).reason == "signature"
 
 
 def test_given_keys_are_never_waited_for() -> None:
     other = Issuer(algorithm="ES256").jwks()
-    server = verifier(StubSource(other, is_fixed=True))
+    server = admitting(StubSource(other, is_fixed=True))
     assert refusal(server, TOKEN).reason == "unknown_key"
     assert refusal(server, ISSUER.with_header(kid=None)).reason == "signature"
 
@@ -217,11 +228,11 @@ def test_given_keys_are_never_waited_for() -> None:
 
 def test_without_keys_the_token_waits_for_them() -> None:
     source = StubSource()
-    assert wanted(verifier(source).attempt(TOKEN, NOW)) == WaitForKeys(source, "missing")
+    assert wanted(admitting(source).attempt(TOKEN, NOW)) == WaitForKeys(source, "missing")
 
 
 def test_a_token_that_no_key_could_save_waits_for_none() -> None:
-    server = verifier(StubSource())
+    server = admitting(StubSource())
     for token in (
         ISSUER.unsigned(),
         ISSUER.with_header(typ="dpop+jwt"),
@@ -232,39 +243,39 @@ def test_a_token_that_no_key_could_save_waits_for_none() -> None:
 
 def test_keys_that_are_due_are_used_while_they_are_refreshed() -> None:
     source = StubSource(JWKS, refresh_at=NOW, usable_until=NOW + 10)
-    accepted(verifier(source).attempt(TOKEN, NOW))
+    accepted(admitting(source).attempt(TOKEN, NOW))
     assert source.asked_ahead == [NOW]
 
 
 def test_keys_that_are_too_old_are_waited_for() -> None:
     source = StubSource(JWKS, refresh_at=NOW - 10, usable_until=NOW)
-    assert wanted(verifier(source).attempt(TOKEN, NOW)) == WaitForKeys(source, "missing")
+    assert wanted(admitting(source).attempt(TOKEN, NOW)) == WaitForKeys(source, "missing")
 
 
 @pytest.mark.parametrize("kid", ["unknown", None], ids=str)
 def test_a_key_that_is_not_there_may_have_been_published_since(kid: str | None) -> None:
     source = StubSource(Issuer(algorithm="ES256").jwks())
     token = ISSUER.with_header(kid=kid)
-    assert wanted(verifier(source).attempt(token, NOW)) == WaitForKeys(source, "unknown_kid")
+    assert wanted(admitting(source).attempt(token, NOW)) == WaitForKeys(source, "unknown_kid")
 
 
 def test_after_waiting_in_vain_the_key_is_unknown() -> None:
     source = StubSource(Issuer(algorithm="ES256").jwks())
-    server = verifier(source)
+    server = admitting(source)
     assert refusal(server, TOKEN, waited={source: None}).reason == "unknown_key"
     assert refusal(server, ISSUER.with_header(kid=None), waited={source: None}).reason == "signature"
 
 
 def test_trouble_at_the_provider_is_not_a_bad_token() -> None:
     source = StubSource(Issuer(algorithm="ES256").jwks())
-    refused = refusal(verifier(source), TOKEN, waited={source: 12.5})
+    refused = refusal(admitting(source), TOKEN, waited={source: 12.5})
     assert isinstance(refused, ProviderUnavailable)
     assert refused.retry_after == 12.5
 
 
 def test_keys_that_were_waited_for_and_are_not_there_are_unavailable() -> None:
     source = StubSource()
-    server = verifier(source)
+    server = admitting(source)
     failed, vanished = (
         refusal(server, TOKEN, waited={source: 30.0}),
         refusal(server, TOKEN, waited={source: None}),
@@ -274,35 +285,102 @@ def test_keys_that_were_waited_for_and_are_not_there_are_unavailable() -> None:
     assert (failed.retry_after, vanished.retry_after) == (30.0, 1.0)
 
 
-def test_the_flow_waits_once_and_then_decides_by_the_clock_of_that_moment() -> None:
-    source, times = StubSource(), iter([NOW + 100])
-    server = verifier(source)
-    flow = verification(server, TOKEN.encode(), wanted(server.attempt(TOKEN, NOW)), lambda: next(times))
-    assert next(flow) == WaitForKeys(source, "missing")
+def stages_of(server: Admitting) -> Stages:
+    assert server.stages is not None
+    return server.stages
+
+
+def test_the_stages_wait_once_and_then_decide_by_the_clock_of_that_moment() -> None:
+    source = StubSource()
+    server = admitting(source)
+    assert server.attempt(TOKEN, NOW) == WaitForKeys(source, "missing")
+    server.now = NOW + 100
     source.publish(JWKS)
     with pytest.raises(StopIteration) as stop:
-        flow.send(None)
+        stages_of(server).send(None)
     assert stop.value.value.verified_at == NOW + 100
 
 
-def test_the_flow_ends_in_a_refusal_where_waiting_brought_nothing() -> None:
+def test_a_verdict_that_was_waited_for_is_remembered() -> None:
     source = StubSource()
-    server = verifier(source)
-    flow = verification(server, TOKEN.encode(), wanted(server.attempt(TOKEN, NOW)), lambda: NOW)
-    next(flow)
+    server = admitting(source)
+    server.attempt(TOKEN, NOW)
+    source.publish(JWKS)
+    with pytest.raises(StopIteration):
+        stages_of(server).send(None)
+    accepted(server.attempt(TOKEN, NOW))
+
+
+def test_the_stages_end_in_a_refusal_where_waiting_brought_nothing() -> None:
+    source = StubSource()
+    server = admitting(source)
+    server.attempt(TOKEN, NOW)
     with pytest.raises(ProviderUnavailable):
-        flow.send(7.0)
+        stages_of(server).send(7.0)
 
 
-def test_the_flow_waits_for_each_source_at_most_once() -> None:
+def test_the_stages_wait_for_each_source_at_most_once() -> None:
     first, second = StubSource(), StubSource()
-    server = verifier(first, second)
-    flow = verification(server, TOKEN.encode(), wanted(server.attempt(TOKEN, NOW)), lambda: NOW)
-    assert next(flow).source is first
+    server = admitting(first, second)
+    assert wanted(server.attempt(TOKEN, NOW)).source is first
     first.publish(Issuer(algorithm="ES256").jwks())  # new keys, and the token's is not among them
-    assert flow.send(None).source is second
+    assert stages_of(server).send(None).source is second
     with pytest.raises(ProviderUnavailable):
-        flow.send(3.0)
+        stages_of(server).send(3.0)
+
+
+class CountingKeys(Keys):
+    """Keys that count how often they are tried, and verify nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(read_keys(JWKS)[0])
+        self.tried = 0
+        self._any = {"ES256": (self.verify,)}
+
+    def verify(self, signature: bytes, signing_input: bytes) -> bool:
+        self.tried += 1
+        return False
+
+
+@pytest.mark.parametrize(("brought_other_keys", "tried"), [(False, 1), (True, 2)])
+def test_keys_that_were_tried_before_a_wait_are_not_tried_after_it(
+    brought_other_keys: bool, tried: int
+) -> None:
+    source, keys = StubSource(JWKS), CountingKeys()
+    assert source.key_set is not None
+    source.key_set = structs.replace(source.key_set, keys=keys)
+    server = admitting(source)
+    wanted(server.attempt(ISSUER.with_header(kid=None), NOW))
+    if brought_other_keys:
+        other = CountingKeys()
+        other._any = {"ES256": (keys.verify,)}
+        source.key_set = structs.replace(source.key_set, keys=other)
+    with pytest.raises(InvalidToken):
+        stages_of(server).send(None)
+    assert keys.tried == tried
+
+
+# -- binding
+
+
+@pytest.mark.parametrize("cnf", [{"jkt": "a"}, {}, None, "a", []], ids=str)
+def test_a_bound_token_is_refused_again_where_its_verdict_is_remembered(cnf: Any) -> None:
+    source = StubSource(JWKS)
+    server, token = admitting(source), ISSUER.sign({**CLAIMS, "cnf": cnf})
+    first = refusal(server, token)
+    source.key_set = structs.replace(source.key_set, keys=source.key_set.keys) if source.key_set else None
+    again = refusal(server, token)
+    assert (first.reason, again.reason) == ("sender_constrained", "sender_constrained")
+    assert (first.provider, again.provider) == ("a", "a")
+
+
+def test_a_bound_token_whose_keys_were_waited_for_is_refused() -> None:
+    source = StubSource()
+    server = admitting(source)
+    wanted(server.attempt(ISSUER.token(cnf={"jkt": "a"}), NOW))
+    source.publish(JWKS)
+    with pytest.raises(InvalidToken, match="bound to a key"):
+        stages_of(server).send(None)
 
 
 # -- several providers
@@ -310,7 +388,7 @@ def test_the_flow_waits_for_each_source_at_most_once() -> None:
 
 def test_the_issuer_of_the_token_chooses_the_provider() -> None:
     other = Issuer("https://other.test", algorithm="ES256", clock=Clock(NOW))
-    server = TextVerifier(
+    server = Admitting(
         (
             Provider(issuer.url, name=issuer.url, audience=issuer.audience, keys=issuer.jwks()),
             StubSource(issuer.jwks()),
@@ -328,29 +406,47 @@ def test_the_issuer_of_the_token_chooses_the_provider() -> None:
 def test_of_providers_that_share_an_issuer_any_that_accepts_will_do() -> None:
     provider_a = Provider(ISSUER.url, name="a", audience="https://another-api.test", keys=JWKS)
     provider_b = Provider(ISSUER.url, name="b", audience=ISSUER.audience, keys=JWKS)
-    server = TextVerifier([(provider_a, StubSource(JWKS)), (provider_b, StubSource(JWKS))])
+    server = Admitting([(provider_a, StubSource(JWKS)), (provider_b, StubSource(JWKS))])
     assert accepted(server.attempt(TOKEN, NOW)).provider is provider_b
     assert accepted(server.attempt(ISSUER.for_another_audience(), NOW)).provider is provider_a
 
 
-def test_a_provider_that_accepts_is_not_kept_waiting_by_one_without_keys() -> None:
-    assert accepted(verifier(StubSource(), StubSource(JWKS)).attempt(TOKEN, NOW)).provider.name == "b"
+def test_configuration_order_decides_and_not_who_is_reachable() -> None:
+    first, second = StubSource(), StubSource(JWKS)
+    server = admitting(first, second)
+    assert wanted(server.attempt(TOKEN, NOW)).source is first
+    first.publish(JWKS)
+    with pytest.raises(StopIteration) as stop:
+        stages_of(server).send(None)
+    assert stop.value.value.provider.name == "a"
+
+
+def test_a_verdict_made_while_another_provider_was_in_trouble_is_not_remembered() -> None:
+    first, second = StubSource(), StubSource(JWKS)
+    server = admitting(first, second)
+    assert admitted(server, TOKEN, waited={first: 5.0}).provider.name == "b"
+    assert wanted(server.attempt(TOKEN, NOW)).source is first
+    first.publish(JWKS)
+    assert accepted(server.attempt(TOKEN, NOW)).provider.name == "a"
+    first.key_set = None
+    refused_first = admitting(StubSource(Issuer(algorithm="ES256").jwks(), is_fixed=True), second)
+    assert accepted(refused_first.attempt(TOKEN, NOW)).provider.name == "b"
 
 
 def test_a_refusal_waits_for_the_providers_that_might_still_accept() -> None:
     source = StubSource()
-    server = verifier(StubSource(JWKS, is_fixed=True), source)
+    server = admitting(StubSource(JWKS, is_fixed=True), source)
     assert wanted(server.attempt(ISSUER.forged(), NOW)).source is source
 
 
 def test_of_several_refusals_the_one_that_got_furthest_is_told() -> None:
     stranger = StubSource(Issuer(algorithm="ES256").jwks(), is_fixed=True)
     ours = StubSource(JWKS, is_fixed=True)
-    assert refusal(verifier(stranger, ours), ISSUER.expired()).reason == "expired"
-    assert refusal(verifier(ours, stranger), ISSUER.expired()).reason == "expired"
-    assert refusal(verifier(stranger, ours), ISSUER.forged()).reason == "signature"
+    assert refusal(admitting(stranger, ours), ISSUER.expired()).reason == "expired"
+    assert refusal(admitting(ours, stranger), ISSUER.expired()).reason == "expired"
+    assert refusal(admitting(stranger, ours), ISSUER.forged()).reason == "signature"
     unavailable = StubSource()
-    server = verifier(ours, unavailable)
+    server = admitting(ours, unavailable)
     assert refusal(server, ISSUER.expired(), waited={unavailable: 5.0}).reason == "provider_unavailable"
 
 
@@ -360,13 +456,13 @@ def test_a_refusal_for_the_algorithm_tells_least() -> None:
     narrow = Provider(ISSUER.url, name="a", algorithms=["ES256"], profile=ID_TOKEN, **settings)
     other = Provider(ISSUER.url, name="b", algorithms=["ES256", "RS256"], **settings)
     for token in (TOKEN, ISSUER.token(alg="RS256")):
-        server = TextVerifier([(narrow, stranger), (other, stranger)])
+        server = Admitting([(narrow, stranger), (other, stranger)])
         assert refusal(server, token).reason == "unknown_key"
         assert refusal(server, token).provider == "b"
 
 
 def test_a_token_of_the_greatest_length_is_judged() -> None:
-    assert "opaque" in refusal(verifier(StubSource(JWKS)), "a" * MAX_TOKEN_BYTES).description
+    assert "opaque" in refusal(admitting(StubSource(JWKS)), "a" * MAX_TOKEN_BYTES).description
 
 
 @pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
@@ -376,7 +472,7 @@ def test_a_provider_of_any_issuer_takes_what_no_other_does() -> None:
     anybody = Provider(
         None, name="any", audience=ISSUER.audience, keys=other.jwks(), dangerously_accept_any_issuer=True
     )
-    server = TextVerifier([(named, StubSource(JWKS)), (anybody, StubSource(other.jwks(), is_fixed=True))])
+    server = Admitting([(named, StubSource(JWKS)), (anybody, StubSource(other.jwks(), is_fixed=True))])
     assert accepted(server.attempt(other.token(), NOW)).provider is anybody
     assert accepted(server.attempt(other.token(iss=None), NOW)).issuer == ""
     assert accepted(server.attempt(TOKEN, NOW)).provider is named
