@@ -11,7 +11,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
 # Their assertions are the tests' own. Said here, because the tests of several folders import them.
-pytest.register_assert_rewrite("tests.hostile.oracle", "tests.hostile.doors")
+pytest.register_assert_rewrite("tests.doors_under_test", "tests.hostile")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -108,7 +108,7 @@ def test_every_kind_of_refusal_is_in_the_table() -> None:
 
 def test_without_credentials_no_error_is_named() -> None:
     """RFC 6750, section 3.1."""
-    assert "error" not in MissingCredentials("no_credentials", "There is none.").challenge()
+    assert "error" not in challenge_of(MissingCredentials("no_credentials", "There is none."))
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import pytest
 
-from bearerguard import asgi, wsgi
-from bearerguard.starlette import AuthenticateMiddleware
+from tests.doors_under_test.door import Door
+from tests.doors_under_test.doors import at_every_door, at_every_guard
 from tests.hostile import minting
-from tests.hostile.challenge_grammar import parse_challenge
-from tests.hostile.doors import application, over_http, over_wsgi, run, wsgi_application
 
 SPOOFED = [
     (b"host", b"attacker.test"),
@@ -27,21 +25,17 @@ RESOURCE = "https://api.test/v1"
 METADATA = "https://api.test/.well-known/oauth-protected-resource/v1"
 
 
-@pytest.mark.parametrize("door", ["asgi", "wsgi"])
 @pytest.mark.parametrize("credentials", [[], [(b"authorization", b"Bearer bad")]], ids=["none", "bad"])
-def test_no_header_of_a_request_is_in_a_challenge(door: str, credentials: list[tuple[bytes, bytes]]) -> None:
-    fields = [*SPOOFED, *credentials]
-    if door == "asgi":
-        app = asgi.Guard(minting.server(), resource=RESOURCE).protect(application)
-        answer = run(over_http(app, fields, server=("attacker.test", 80)))
-    else:
-        guarded = wsgi.Guard(minting.server(), resource=RESOURCE).protect(wsgi_application)
-        answer = over_wsgi(guarded, fields)
-    assert parse_challenge(answer.challenges[0])["resource_metadata"] == METADATA
+@at_every_guard
+def test_no_header_of_a_request_is_in_a_challenge(door: Door, credentials: list[tuple[bytes, bytes]]) -> None:
+    opened = door.open(minting.server(), resource=RESOURCE)
+    answer = opened.get(fields=[*SPOOFED, *credentials], server=("attacker.test", 80))
+    assert answer.challenge["resource_metadata"] == METADATA
     assert "attacker" not in answer.text
 
 
-def test_a_middleware_without_address_names_none() -> None:
-    answer = run(over_http(AuthenticateMiddleware(application, server=minting.server()), SPOOFED))
+@at_every_door
+def test_where_no_address_is_configured_none_is_named(door: Door) -> None:
+    answer = door.open(minting.server()).get(fields=SPOOFED)
     assert "attacker" not in answer.text
     assert "resource_metadata" not in answer.text

@@ -17,8 +17,8 @@ from starlette.routing import Mount, Route
 
 from bearerguard import asgi, wsgi
 from bearerguard.starlette import AuthenticateMiddleware
+from tests.doors_under_test.exchange import Request, ask_asgi, environ_of
 from tests.hostile import minting
-from tests.hostile.doors import over_http, over_wsgi, run
 
 PUBLIC = {"/health", "/docs/index"}
 TRICKS = [
@@ -50,7 +50,7 @@ APP = Starlette(
 def entered(raw: str, protected: asgi.App) -> bool:
     """Whether the application is entered without a token, under the path as it is sent."""
     path = unquote_to_bytes(raw.encode("latin-1")).decode("utf-8", "replace")
-    answer = run(over_http(protected, [], path, raw_path=raw.encode("latin-1")))
+    [answer] = ask_asgi(protected, Request(path=path, raw_path=raw.encode("latin-1")))
     assert answer.status in {200, 400, 401}
     return answer.status == 200
 
@@ -84,14 +84,15 @@ def test_a_wsgi_path_that_only_looks_public_needs_a_token(raw: str) -> None:
         return [b""]
 
     protected = wsgi.Guard(minting.server()).protect(app, public_paths=PUBLIC)
-    over_wsgi(protected, [], unquote_to_bytes(raw.encode("latin-1")).decode("latin-1"))
+    path = unquote_to_bytes(raw.encode("latin-1")).decode("latin-1")
+    protected(environ_of(Request(path=path)), lambda status, headers: None)
     assert set(paths) <= PUBLIC
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "POST", "BREW", "get", ""])
 def test_no_method_is_an_exception(method: str) -> None:
     for protected in DOORS:
-        answer = run(over_http(protected, [], "/secret", method=method))
+        [answer] = ask_asgi(protected, Request(method, "/secret"))
         assert answer.status in {400, 401}
 
 
@@ -99,5 +100,5 @@ def test_a_mount_does_not_make_a_path_public() -> None:
     """Below a mount the path is still the whole one."""
     inner = AuthenticateMiddleware(APP, server=minting.server(), public_paths={"/health"})
     mounted = Starlette(routes=[Mount("/api", app=inner)])
-    assert run(over_http(mounted, [], "/api/health")).status == 400
-    assert run(over_http(mounted, [], "/health")).status == 404
+    answers = ask_asgi(mounted, Request(path="/api/health"), Request(path="/health"))
+    assert [answer.status for answer in answers] == [400, 404]

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
 from bearerguard import ConfigurationError, Provider
 from bearerguard.starlette import AuthenticateMiddleware
 from tests.advisories.verdict import ACCEPTED, verdict
 from tests.hostile import minting
-from tests.hostile.doors import application
 
 
 def test_a_token_for_another_api_of_the_same_provider_is_refused() -> None:
@@ -32,10 +32,10 @@ def test_a_provider_without_audience_cannot_be_built(audience: Any) -> None:
 
 def test_a_middleware_without_audience_cannot_be_built() -> None:
     with pytest.raises(ConfigurationError, match="audience"):
-        AuthenticateMiddleware(application, {"login": {"issuer": "https://issuer.test"}})
+        AuthenticateMiddleware(Starlette(), {"login": {"issuer": "https://issuer.test"}})
     with pytest.raises(ConfigurationError, match="did you mean 'audience'"):
         AuthenticateMiddleware(
-            application, {"login": {"issuer": "https://issuer.test", "audience": "x", "audiences": "x"}}
+            Starlette(), {"login": {"issuer": "https://issuer.test", "audience": "x", "audiences": "x"}}
         )
 
 

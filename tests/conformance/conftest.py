@@ -10,9 +10,6 @@ from bearerguard import ResourceServer
 from bearerguard.logging import TokenFilter
 from bearerguard.testing import Issuer
 
-# Its assertions are the tests' own.
-pytest.register_assert_rewrite("tests.conformance.exchange")
-
 
 @pytest.fixture(scope="session")
 def issuer() -> Issuer:

@@ -11,11 +11,11 @@ from bearerguard import AccessToken, ResourceServer
 from bearerguard.context import verified_token
 from bearerguard.testing import Issuer
 from tests.conformance.conftest import Lines
-from tests.conformance.door import METHODS, Door
-from tests.conformance.doors import DOORS, at, at_every_door
-from tests.conformance.exchange import ApplicationError, Fields
+from tests.doors_under_test.door import METHODS, Door
+from tests.doors_under_test.doors import CONFORMING, at, at_every_door
+from tests.doors_under_test.exchange import ApplicationError, Fields
 
-WHOLE = at([door for door in DOORS if door.is_whole])
+WHOLE = at([door for door in CONFORMING if door.is_whole])
 
 
 def claims(token: AccessToken | None) -> Any:

@@ -8,11 +8,11 @@ from bearerguard import AuthError, ResourceServer, role, scope
 from bearerguard.answer import Body, problem_details
 from bearerguard.rules import Rule
 from bearerguard.testing import Issuer
-from tests.conformance.door import Door
-from tests.conformance.doors import DOORS, GUARDS, at, at_every_guard
-from tests.conformance.exchange import Answer
+from tests.doors_under_test.door import Door
+from tests.doors_under_test.doors import CONFORMING, GUARDS, at, at_every_guard
+from tests.doors_under_test.exchange import Answer
 
-WORDED = at([door for door in DOORS if door.words_refusals])
+WORDED = at([door for door in CONFORMING if door.words_refusals])
 WORDED_BY_GUARDS = at([door for door in GUARDS if door.words_refusals])
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from bearerguard import ResourceServer, scope
 from bearerguard.testing import Issuer
-from tests.conformance.door import Door
-from tests.conformance.doors import at_every_guard
-from tests.conformance.exchange import Fields
+from tests.doors_under_test.door import Door
+from tests.doors_under_test.doors import at_every_guard
+from tests.doors_under_test.exchange import Fields
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 RESOURCE = "https://api.test/v1"

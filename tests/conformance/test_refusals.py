@@ -9,9 +9,9 @@ import pytest
 
 from bearerguard import ResourceServer, claim, fresh, role, scope
 from bearerguard.testing import Issuer
-from tests.conformance.door import Door, bearer
-from tests.conformance.doors import GUARDS, at, at_every_door, at_every_guard
-from tests.conformance.exchange import Fields
+from tests.doors_under_test.door import Door, bearer
+from tests.doors_under_test.doors import GUARDS, at, at_every_door, at_every_guard
+from tests.doors_under_test.exchange import Fields
 
 # -- credentials -----------------------------------------------------------------------------------------
 

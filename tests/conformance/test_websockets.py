@@ -7,12 +7,12 @@ import pytest
 from bearerguard import ResourceServer, scope
 from bearerguard.testing import Issuer
 from tests.conformance.conftest import Lines
-from tests.conformance.door import Door
-from tests.conformance.doors import DOORS, at
+from tests.doors_under_test.door import Door
+from tests.doors_under_test.doors import CONFORMING, at
 
-WITH_WEBSOCKETS = at([door for door in DOORS if door.has_websockets])
-OF_GUARDS = at([door for door in DOORS if door.has_websockets and door.guard is not None])
-OPTIONAL = at([door for door in DOORS if door.has_websockets and door.has_optional])
+WITH_WEBSOCKETS = at([door for door in CONFORMING if door.has_websockets])
+OF_GUARDS = at([door for door in CONFORMING if door.has_websockets and door.guard is not None])
+OPTIONAL = at([door for door in CONFORMING if door.has_websockets and door.has_optional])
 
 
 @WITH_WEBSOCKETS

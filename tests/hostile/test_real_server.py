@@ -10,10 +10,9 @@ from contextlib import contextmanager, suppress
 import pytest
 import uvicorn
 
-from bearerguard.starlette import AuthenticateMiddleware
+from tests.doors_under_test.starlette_doors import Authenticate
 from tests.hostile import minting
 from tests.hostile.challenge_grammar import parse_challenge
-from tests.hostile.doors import application
 from tests.hostile.oracle import shows
 
 TOKEN = minting.token().encode()
@@ -27,7 +26,7 @@ Send = Callable[[bytes], tuple[int, dict[bytes, list[bytes]], bytes]]
 @contextmanager
 def served(http: str) -> Iterator[Send]:
     """A protected application on loopback; sends raw bytes, returns status, header fields and body."""
-    app = AuthenticateMiddleware(application, server=minting.server())
+    app = Authenticate().open_for(minting.issuer).app
     config = uvicorn.Config(app, http=http, ws="none", loop="asyncio", lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -7,6 +7,7 @@ messages of the ASGI ones.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import json
 import sys
@@ -29,7 +30,12 @@ class ApplicationError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sends. `path` is the full one, with the `mount` that the application stands at."""
+    """What a client sends. `path` is the full one, with the `mount` that the application stands at.
+
+    Attributes:
+        raw_path: the path as it was sent, where that is not the same.
+        server: the name and the port that the request came to.
+    """
 
     method: str = "GET"
     path: str = "/"
@@ -37,6 +43,8 @@ class Request:
     query: str = ""
     body: bytes = b""
     mount: str = ""
+    raw_path: bytes | None = None
+    server: tuple[str, int] = ("127.0.0.1", 443)
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,20 @@ class Ask(Protocol):
     def __call__(self, app: Any, *requests: Request) -> list[Answer]: ...
 
 
+_runner = asyncio.Runner()
+atexit.register(_runner.close)
+
+
 def run(main: Callable[[], Any]) -> Any:
-    """Run a task as a server does: whatever it does to its context, the next request does not see."""
-    return contextvars.copy_context().run(asyncio.run, main())
+    """Run a task as a server does: on one loop, and in a context that the next request does not see."""
+    return _runner.run(main(), context=contextvars.copy_context())
+
+
+def _sent(request: Request) -> Fields:
+    """The fields of a request, with those that every client sends."""
+    names = {name.lower() for name, _ in request.fields}
+    usual = [(b"host", b"api.test"), (b"accept", b"*/*")]
+    return [*(field for field in usual if field[0] not in names), *request.fields]
 
 
 # -- ASGI ------------------------------------------------------------------------------------------------
@@ -150,12 +169,12 @@ def _connection(request: Request) -> dict[str, Any]:
         "http_version": "1.1",
         "scheme": "https",
         "path": request.path,
-        "raw_path": request.path.encode(),
+        "raw_path": request.path.encode() if request.raw_path is None else request.raw_path,
         "query_string": request.query.encode(),
         "root_path": request.mount,
-        "headers": [(name.lower(), value) for name, value in (*_BY_EVERY_CLIENT, *request.fields)],
+        "headers": [(name.lower(), value) for name, value in _sent(request)],
         "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 443),
+        "server": request.server,
     }
 
 
@@ -214,8 +233,8 @@ def environ_of(request: Request) -> dict[str, Any]:
         "SCRIPT_NAME": request.mount,
         "PATH_INFO": request.path[len(request.mount) :],
         "QUERY_STRING": request.query,
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": "443",
+        "SERVER_NAME": request.server[0],
+        "SERVER_PORT": str(request.server[1]),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "CONTENT_LENGTH": str(len(request.body)),
         "wsgi.version": (1, 0),
@@ -226,11 +245,8 @@ def environ_of(request: Request) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    for name, value in (*_BY_EVERY_CLIENT, *request.fields):
+    for name, value in _sent(request):
         key, text = name.decode("latin-1").upper().replace("-", "_"), value.decode("latin-1")
         key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
         environ[key] = f"{environ[key]},{text}" if key in environ else text
     return environ
-
-
-_BY_EVERY_CLIENT: Fields = [(b"host", b"api.test"), (b"accept", b"*/*")]

@@ -1,4 +1,4 @@
-"""What a door is, to the tests of this folder: one small API behind it, and how it is asked."""
+"""What a door is to tests that go through all of them: one small API behind it, and how it is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import anyio.to_thread
 from bearerguard import AccessToken, ResourceServer
 from bearerguard.guard import BaseGuard
 from bearerguard.rules import Rule
-from tests.conformance.exchange import Answer, Ask, Fields, Request, open_websocket
+from bearerguard.testing import Issuer
+from tests.doors_under_test.exchange import Answer, Ask, Fields, Request, open_websocket
 
 METHODS = ["GET", "HEAD", "POST"]
 log = logging.getLogger("api")
@@ -67,7 +68,13 @@ class Door:
         is_whole: whether it protects an application and not only its views, so that also what nobody serves
             is refused.
         words_refusals: whether the body of a refusal is the guard's.
+        conforms: whether `tests/conformance` is for it. It is not where it keeps somebody else's contract, or
+            has no application behind it; hostile input is put through those too.
         without_credentials: the status where there are none.
+        badly_put: the status where they are not put as RFC 6750 says.
+        challenges_the_anonymous: whether the refusal of a request without credentials has a challenge.
+        joins_fields: whether the server before it joins fields of one name by commas (RFC 3875, section
+            4.1.18), so that nobody behind it can tell that there were two.
     """
 
     name: ClassVar[str]
@@ -78,7 +85,11 @@ class Door:
     has_websockets: ClassVar[bool] = False
     is_whole: ClassVar[bool] = False
     words_refusals: ClassVar[bool] = True
+    conforms: ClassVar[bool] = True
     without_credentials: ClassVar[int] = 401
+    badly_put: ClassVar[int] = 400
+    challenges_the_anonymous: ClassVar[bool] = True
+    joins_fields: ClassVar[bool] = False
 
     def app(self, guard: Any, api: Api) -> Any:
         """The application, with the metadata of the resource installed."""
@@ -96,6 +107,10 @@ class Door:
         api = Api(rule, **{name: options.pop(name) for name in names if name in options})
         guard = None if self.guard is None else self.guard(server, **options)
         return Opened(self, self.app(server if guard is None else guard, api), api, guard)
+
+    def open_for(self, issuer: Issuer) -> Opened:
+        """Build everything, for nobody but an issuer whose keys are there."""
+        return self.open(issuer.resource_server(keys=issuer.jwks()))
 
 
 @dataclass(frozen=True)

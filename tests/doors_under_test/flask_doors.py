@@ -1,4 +1,4 @@
-"""The doors of WSGI: plain and Flask's, each in one of the ways of its framework."""
+"""The doors of Flask, each in one of the ways of its framework."""
 
 from __future__ import annotations
 
@@ -8,48 +8,15 @@ import flask as flask_framework
 import flask_restx
 from flask.views import MethodView, View
 
-from bearerguard import flask, wsgi
-from tests.conformance.door import METHODS, Api, Door
-from tests.conformance.exchange import ask_wsgi
-
-
-class PlainWSGI(Door):
-    name = "wsgi"
-    guard = wsgi.Guard
-    ask = staticmethod(ask_wsgi)
-    is_whole = True
-
-    def app(self, guard: wsgi.Guard, api: Api) -> Any:
-        def app(environ: Any, start_response: Any) -> Any:
-            api.enter(wsgi.path_of(environ))
-            content = flask_framework.json.dumps(api.content(environ.get("bearerguard.token"))).encode()
-            start_response("200 OK", [("Content-Type", "application/json")])
-            return [b"" if environ["REQUEST_METHOD"] == "HEAD" else content]
-
-        if api.optional:
-            return guard.install(guard.optional()(app))
-        return guard.install(guard.protect(app, api.rule, {"/health"}))
-
-
-class WSGIGenerator(PlainWSGI):
-    name = "wsgi generator"
-
-    def app(self, guard: wsgi.Guard, api: Api) -> Any:
-        def app(environ: Any, start_response: Any) -> Any:
-            api.enter(wsgi.path_of(environ))
-            start_response("200 OK", [("Content-Type", "application/json")])
-            content = flask_framework.json.dumps(api.content(environ.get("bearerguard.token"))).encode()
-            yield b""
-            yield b"" if environ["REQUEST_METHOD"] == "HEAD" else content
-
-        if api.optional:
-            return guard.install(guard.optional()(app))
-        return guard.install(guard.protect(app, api.rule, {"/health"}))
+from bearerguard import flask
+from tests.doors_under_test.door import METHODS, Api, Door
+from tests.doors_under_test.exchange import ask_wsgi
 
 
 class FlaskDoor(Door):
     ask = staticmethod(ask_wsgi)
     guard = flask.Guard
+    joins_fields = True
 
     def app(self, guard: flask.Guard, api: Api) -> Any:
         app = flask_framework.Flask("api")
@@ -68,14 +35,14 @@ class FlaskDoor(Door):
         raise NotImplementedError
 
 
-class FlaskView(FlaskDoor):
+class FunctionView(FlaskDoor):
     name = "flask view"
 
     def add(self, app: flask_framework.Flask, decorate: Any, view: Any, guard: flask.Guard, api: Api) -> None:
         app.add_url_rule("/", "home", decorate(view), methods=METHODS)
 
 
-class FlaskAsyncView(FlaskDoor):
+class AsyncView(FlaskDoor):
     name = "flask async view"
 
     def add(self, app: flask_framework.Flask, decorate: Any, view: Any, guard: flask.Guard, api: Api) -> None:
@@ -86,7 +53,7 @@ class FlaskAsyncView(FlaskDoor):
         app.add_url_rule("/", "home", decorate(home), methods=METHODS)
 
 
-class FlaskViewClass(FlaskDoor):
+class ViewClass(FlaskDoor):
     name = "flask view class"
 
     def add(self, app: flask_framework.Flask, decorate: Any, view: Any, guard: flask.Guard, api: Api) -> None:
@@ -100,7 +67,7 @@ class FlaskViewClass(FlaskDoor):
         app.add_url_rule("/", view_func=Home.as_view("home"))
 
 
-class FlaskMethodView(FlaskDoor):
+class ViewOfMethods(FlaskDoor):
     name = "flask method view"
 
     def add(self, app: flask_framework.Flask, decorate: Any, view: Any, guard: flask.Guard, api: Api) -> None:
@@ -117,7 +84,7 @@ class FlaskMethodView(FlaskDoor):
         app.add_url_rule("/", view_func=Home.as_view("home"))
 
 
-class FlaskBlueprint(FlaskDoor):
+class Blueprint(FlaskDoor):
     name = "flask blueprint"
     has_optional = False
 
@@ -128,7 +95,7 @@ class FlaskBlueprint(FlaskDoor):
         app.register_blueprint(blueprint)
 
 
-class FlaskApplication(FlaskDoor):
+class Application(FlaskDoor):
     name = "flask application"
     has_optional = False
     is_whole = True
@@ -138,7 +105,7 @@ class FlaskApplication(FlaskDoor):
         app.add_url_rule("/", "home", view, methods=METHODS)
 
 
-class FlaskRestx(FlaskDoor):
+class RestxResource(FlaskDoor):
     name = "flask-restx resource"
     mount = "/v1"  # the root is its own
     words_refusals = False  # its Api makes the bodies of all errors alike

@@ -1,10 +1,9 @@
-"""The doors of ASGI: plain, Starlette's and FastAPI's, each in the way of its framework."""
+"""The doors of Starlette, each in one of the ways of its framework."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-import fastapi as fastapi_framework
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware import Middleware
@@ -12,32 +11,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from bearerguard import AccessToken, asgi, fastapi, starlette
+from bearerguard import starlette
 from bearerguard.guard import BaseGuard
-from tests.conformance.door import METHODS, Api, Door
-from tests.conformance.exchange import ask_asgi
-
-
-class PlainASGI(Door):
-    name = "asgi"
-    guard = asgi.Guard
-    ask = staticmethod(ask_asgi)
-    has_websockets = True
-    is_whole = True
-
-    def app(self, guard: asgi.Guard, api: Api) -> Any:
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await api.enter_async(scope["path"])
-            content = JSONResponse(api.content(scope.get("bearerguard.token")))
-            if scope["type"] == "websocket":
-                await send({"type": "websocket.accept"})
-                await send({"type": "websocket.send", "text": bytes(content.body).decode()})
-            else:
-                await content(scope, receive, send)
-
-        if api.optional:
-            return guard.install(guard.optional()(app))
-        return guard.install(guard.protect(app, api.rule, {"/health"}))
+from tests.doors_under_test.door import METHODS, Api, Door
+from tests.doors_under_test.exchange import ask_asgi
 
 
 class StarletteDoor(Door):
@@ -54,7 +31,7 @@ async def websocket_view(api: Api, guard: Any, websocket: Any) -> None:
     await websocket.send_json(api.content(guard.token_or_none(websocket)))
 
 
-class StarletteAsyncFunction(StarletteDoor):
+class AsyncFunction(StarletteDoor):
     name = "starlette async function"
     has_websockets = True
 
@@ -72,7 +49,7 @@ class StarletteAsyncFunction(StarletteDoor):
         return guard.install(Starlette(routes=[home, health, WebSocketRoute("/ws", decorate(opened))]))
 
 
-class StarletteFunction(StarletteDoor):
+class Function(StarletteDoor):
     name = "starlette function"
 
     def app(self, guard: starlette.Guard, api: Api) -> Any:
@@ -84,7 +61,7 @@ class StarletteFunction(StarletteDoor):
         return guard.install(Starlette(routes=[home, Route("/health", view)]))
 
 
-class StarletteClass(StarletteDoor):
+class Class(StarletteDoor):
     name = "starlette class"
     has_websockets = True
 
@@ -127,7 +104,7 @@ def open_starlette(api: Api, prefix: str = "") -> list[Any]:
     return [home, Route("/health", view), WebSocketRoute("/ws", opened)]
 
 
-class StarletteMiddleware(StarletteDoor):
+class GuardAsMiddleware(StarletteDoor):
     name = "starlette middleware"
     has_optional = False
     has_websockets = True
@@ -139,7 +116,7 @@ class StarletteMiddleware(StarletteDoor):
         return guard.install(app)
 
 
-class StarletteMount(StarletteDoor):
+class GuardAroundMount(StarletteDoor):
     name = "starlette mount"
     mount = "/v1"
     has_optional = False
@@ -152,7 +129,7 @@ class StarletteMount(StarletteDoor):
         return guard.install(Starlette(routes=routes))
 
 
-class StarletteAuthenticate(StarletteDoor):
+class Authenticate(StarletteDoor):
     name = "starlette AuthenticateMiddleware"
     guard = None
     has_optional = False
@@ -163,76 +140,3 @@ class StarletteAuthenticate(StarletteDoor):
     def app(self, guard: Any, api: Api) -> Any:
         protected = Middleware(starlette.AuthenticateMiddleware, server=guard, public_paths={"/health"})
         return Starlette(routes=open_starlette(api), middleware=[protected])
-
-
-class FastAPIDoor(StarletteDoor):
-    guard = fastapi.Guard
-
-    def needed(self, guard: fastapi.Guard, api: Api) -> Any:
-        return guard.optional() if api.optional else guard.requires(api.rule)
-
-
-class FastAPIParameter(FastAPIDoor):
-    name = "fastapi parameter"
-    has_websockets = True
-
-    def app(self, guard: fastapi.Guard, api: Api) -> Any:
-        app = guard.install(fastapi_framework.FastAPI())
-        needed = self.needed(guard, api)
-
-        async def home(token: AccessToken | None) -> Any:
-            await api.enter_async("/")
-            return api.content(token)
-
-        async def health(request: fastapi_framework.Request) -> Any:
-            await api.enter_async("/health")
-            return api.content(guard.token_or_none(request))
-
-        async def opened(websocket: fastapi_framework.WebSocket, token: AccessToken | None) -> None:
-            await websocket_view(api, guard, websocket)
-
-        # Written out, as annotations of this module are text that FastAPI could not resolve in here.
-        home.__annotations__["token"] = opened.__annotations__["token"] = Annotated[Any, needed]
-        home.__annotations__["return"] = health.__annotations__["return"] = Any
-        health.__annotations__["request"] = fastapi_framework.Request
-        opened.__annotations__ |= {"websocket": fastapi_framework.WebSocket, "return": None}
-        app.api_route("/", methods=METHODS)(home)
-        app.get("/health")(health)
-        app.websocket("/ws")(opened)
-        return app
-
-
-class FastAPIFunction(FastAPIDoor):
-    name = "fastapi function"
-
-    def app(self, guard: fastapi.Guard, api: Api) -> Any:
-        app = guard.install(fastapi_framework.FastAPI())
-
-        def view(request: fastapi_framework.Request) -> Any:
-            api.enter(request.url.path)
-            return api.content(guard.token_or_none(request))
-
-        app.api_route("/", methods=METHODS, dependencies=[self.needed(guard, api)])(view)
-        app.get("/health")(view)
-        return app
-
-
-class FastAPIRouter(FastAPIDoor):
-    name = "fastapi router"
-    has_websockets = True
-
-    def app(self, guard: fastapi.Guard, api: Api) -> Any:
-        async def view(request: fastapi_framework.Request) -> Any:
-            await api.enter_async(request.url.path)
-            return api.content(guard.token_or_none(request))
-
-        async def opened(websocket: fastapi_framework.WebSocket) -> None:
-            await websocket_view(api, guard, websocket)
-
-        router = fastapi_framework.APIRouter(dependencies=[self.needed(guard, api)])
-        router.api_route("/", methods=METHODS)(view)
-        router.websocket("/ws")(opened)
-        app = guard.install(fastapi_framework.FastAPI())
-        app.include_router(router)
-        app.get("/health")(view)
-        return app
