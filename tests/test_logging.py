@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bearerguard.flask import requires_authentication
-from bearerguard.logging import TokenFilter, current
+from bearerguard.logging import TokenFilter
 from bearerguard.starlette import AuthenticateMiddleware, OAuth2IdTokenBackend, on_error
 from bearerguard.testing import Issuer
 
@@ -341,26 +341,3 @@ def test_the_filter_lets_every_record_pass_and_names_nobody_outside_of_a_request
     record = logging.LogRecord("orders", logging.INFO, __file__, 1, "shipped", None, None)
     assert TokenFilter().filter(record) is True
     assert logging.Formatter("%(sub)s|%(client_id)s|%(provider)s|%(message)s").format(record) == "|||shipped"
-
-
-def test_whose_request_it_is_is_noted_as_soon_as_there_is_a_filter_of_any_kind(
-    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Own(TokenFilter):
-        def __init__(self) -> None:
-            """As is written in a hurry: what it inherits is not called."""
-
-    noted: list[bool] = []
-
-    async def view(request: Request) -> Response:
-        noted.append(current.get() is request.scope["bearerguard.token"])
-        return Response()
-
-    app = middleware_for(issuer)
-    app.router.routes[:] = [Route("/orders", view)]
-    client = TestClient(app)
-    monkeypatch.setattr(TokenFilter, "in_use", False)  # as in a process that has made none
-    client.get("/orders", headers=bearer(issuer.token()))
-    Own()
-    client.get("/orders", headers=bearer(issuer.token()))
-    assert noted == [False, True]

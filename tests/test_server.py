@@ -65,7 +65,9 @@ def test_it_is_not_for_subclassing_where_a_check_could_be_left_out() -> None:
 
 def test_what_is_no_provider_is_shown_how_to_write_one(issuer: Issuer) -> None:
     not_a_provider: Any = {"issuer": issuer.url}
-    with pytest.raises(ConfigurationError, match=r"no Provider: write Provider\(issuer, audience=\.\.\.\)"):
+    with pytest.raises(
+        ConfigurationError, match=r"not a Provider: write Provider\(issuer, audience=\.\.\.\)"
+    ):
         ResourceServer(not_a_provider)
 
 

@@ -87,6 +87,7 @@ def challenges(error: AuthError, context: ChallengeContext = _NOTHING_ADDED) -> 
     Each stands in a field of its own: not every client takes a list apart (RFC 9110, section 11.6.1).
 
     Example:
+        >>> from bearerguard import InvalidToken
         >>> challenges(InvalidToken("expired", "The token has expired."))
         [('WWW-Authenticate', 'Bearer error="invalid_token", error_description="The token has expired."')]
     """
@@ -126,6 +127,7 @@ def answer(
         status: another status than the error's own.
 
     Example:
+        >>> from bearerguard import InvalidToken
         >>> answer(InvalidToken("expired", "The token has expired.")).status
         401
     """

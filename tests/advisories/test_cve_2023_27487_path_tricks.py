@@ -97,8 +97,9 @@ def test_no_method_is_an_exception(method: str) -> None:
 
 
 def test_a_mount_does_not_make_a_path_public() -> None:
-    """Below a mount the path is still the whole one."""
+    """Below a mount a public path is the one that the mounted application routes by, and no other."""
     inner = AuthenticateMiddleware(APP, server=minting.server(), public_paths={"/health"})
     mounted = Starlette(routes=[Mount("/api", app=inner)])
-    answers = ask_asgi(mounted, Request(path="/api/health"), Request(path="/health"))
-    assert [answer.status for answer in answers] == [400, 404]
+    paths = ("/api/health", "/api/api/health", "/api/healthy", "/health")
+    answers = ask_asgi(mounted, *(Request(path=path) for path in paths))
+    assert [answer.status for answer in answers] == [200, 400, 400, 404]

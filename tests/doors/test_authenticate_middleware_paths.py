@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bearerguard._asgi import route_path
 from bearerguard.starlette import AuthenticateMiddleware
 from bearerguard.testing import Issuer
 from tests.doors.protected_apps import described
@@ -160,8 +161,8 @@ def middleware(*public_paths: str) -> Middleware:
 
 
 @pytest.mark.parametrize("outside", [True, False], ids=["around the mount", "inside the mount"])
-def test_the_full_path_counts_the_prefix_of_a_mount_included(outside: bool) -> None:
-    public = middleware("/v1/health", "/docs")
+def test_a_public_path_is_written_as_the_routes_that_it_protects_are(outside: bool) -> None:
+    public = middleware("/v1/health" if outside else "/health", "/docs" if outside else "/v1/docs")
     routes = [Route("/health", page), Route("/docs", page)]
     inner = Mount("/v1", routes=routes, middleware=None if outside else [public])
     client = TestClient(Starlette(routes=[inner], middleware=[public] if outside else []))
@@ -170,9 +171,9 @@ def test_the_full_path_counts_the_prefix_of_a_mount_included(outside: bool) -> N
     assert client.get("/v1/nowhere").status_code == 400
 
 
-def test_an_application_that_is_mounted_with_its_own_middleware_sees_the_full_path_too() -> None:
+def test_an_application_that_is_mounted_with_its_own_middleware_names_paths_as_its_routes_do() -> None:
     inner = FastAPI(docs_url="/docs", openapi_url="/openapi.json")
-    inner.add_middleware(AuthenticateMiddleware, providers=PROVIDERS, public_paths={"/v1/openapi.json"})
+    inner.add_middleware(AuthenticateMiddleware, providers=PROVIDERS, public_paths={"/openapi.json"})
     outer = FastAPI()
     outer.mount("/v1", inner)
     client = TestClient(outer)
@@ -181,10 +182,26 @@ def test_an_application_that_is_mounted_with_its_own_middleware_sees_the_full_pa
     assert client.get("/openapi.json").status_code == 200  # the outer one's own, which nothing protects
 
 
-def test_a_root_path_that_a_proxy_keeps_is_part_of_the_full_path() -> None:
-    app = protected({"/api/health"})
+def test_the_mount_of_the_whole_is_no_part_of_a_public_path() -> None:
+    app = protected({"/health"})
     assert status(app, "/api/health", root_path="/api") == 200
-    assert status(app, "/health", root_path="/api") == 400
+    assert status(app, "/health", root_path="/api") == 200  # as Starlette's router reads it
+    assert status(app, "/apis/health", root_path="/api") == 400
+
+
+def test_a_mount_that_the_client_chose_opens_no_other_route() -> None:
+    """Daphne takes `root_path` from the header `Daphne-Root-Path`: routes and public paths move alike."""
+
+    async def secret(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("secret")
+
+    routes = [Route("/admin", secret), Route("/public/admin", page)]
+    app = Starlette(routes=routes, middleware=[middleware("/public/admin")])
+    assert status(app, "/public/admin") == 200
+    for mount in ("/public", "/public/", "/pub", "/", "/x", "/public/admin", "/admin"):
+        for path in ("/admin", "/public/admin", f"{mount}/admin"):
+            entered = status(app, path, root_path=mount) == 200
+            assert not entered or route_path({"path": path, "root_path": mount}) == "/public/admin"
 
 
 @pytest.mark.parametrize(

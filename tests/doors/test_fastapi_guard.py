@@ -214,7 +214,7 @@ def test_a_token_that_is_refused_is_nobodys(app: FastAPI, guard: Guard, bearer: 
 
 
 def test_what_is_no_rule_is_told_where_it_is_written(guard: Guard) -> None:
-    with pytest.raises(ConfigurationError, match="is no rule"):
+    with pytest.raises(ConfigurationError, match="is not a rule"):
         guard.requires("orders:read")  # type: ignore[arg-type]
 
 
@@ -270,7 +270,7 @@ def test_a_refusal_is_what_a_function_makes_of_it(server: ResourceServer) -> Non
 def test_the_challenge_names_the_realm_and_the_metadata(server: ResourceServer) -> None:
     answer = refused(server, {"Host": "elsewhere.example"}, realm="orders", resource=RESOURCE)
     assert answer.headers["www-authenticate"] == (
-        'Bearer realm="orders", '
+        'Bearer realm="orders", scope="a", '
         'resource_metadata="https://api.example/.well-known/oauth-protected-resource/v1"'
     )
 

@@ -301,7 +301,7 @@ def test_what_is_no_view_is_not_decorated(guard: Guard, thing: Any) -> None:
 
 
 def test_a_decorator_without_parentheses_is_a_mistake_that_is_told(guard: Guard) -> None:
-    with pytest.raises(ConfigurationError, match="no rule"):
+    with pytest.raises(ConfigurationError, match="not a rule"):
         guard.requires(hello)  # type: ignore[arg-type]
 
 

@@ -231,10 +231,10 @@ BAD: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "for another audience": (Issuer.for_another_audience, "The token is meant for another audience."),
     "from another issuer": (
         Issuer.from_another_issuer,
-        "The token was issued by somebody who is not trusted here.",
+        "The token was not issued by a provider that this API trusts.",
     ),
-    "forged": (Issuer.forged, "The token's signature does not verify."),
-    "unsigned": (Issuer.unsigned, "The token is signed with an algorithm that is not accepted."),
+    "forged": (Issuer.forged, "The token was not issued by a provider that this API trusts."),
+    "unsigned": (Issuer.unsigned, "The token was not issued by a provider that this API trusts."),
     "without end": (
         functools.partial(Issuer.token, exp=None),
         "The token has no 'exp' claim.",

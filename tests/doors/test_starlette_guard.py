@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import pytest
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
@@ -275,7 +276,7 @@ def test_a_function_that_is_called_without_a_request_says_so(guard: Guard) -> No
         raise AssertionError
 
     with pytest.raises(ConfigurationError, match="no_endpoint was called without a request"):
-        no_endpoint("a request")
+        anyio.run(no_endpoint, "a request")
 
 
 # -- WebSockets ------------------------------------------------------------------------------------------
@@ -405,7 +406,7 @@ def test_the_life_of_an_application_is_nothing_to_be_guarded(guard: Guard) -> No
 
 def test_a_mounted_application_is_guarded_and_its_neighbours_are_not(guard: Guard, bearer: Bearer) -> None:
     api = Starlette(routes=[Route("/orders", whoami), Route("/health", whoami)])
-    guarded = guard.protect(api, scope("a"), public_paths={"/v1/health"})
+    guarded = guard.protect(api, scope("a"), public_paths={"/health"})
     asked = client(Mount("/v1", guarded), Mount("/v2", api), Route("/", whoami))
     assert asked.get("/v1/orders", headers=bearer("a")).json() == "ada"
     assert asked.get("/v1/orders", headers=bearer("b")).status_code == 403

@@ -125,7 +125,7 @@ class GuardAroundMount(StarletteDoor):
 
     def app(self, guard: starlette.Guard, api: Api) -> Any:
         mounted = Starlette(routes=open_starlette(api, self.mount))
-        routes = [Mount(self.mount, guard.protect(mounted, api.rule, {f"{self.mount}/health"}))]
+        routes = [Mount(self.mount, guard.protect(mounted, api.rule, {"/health"}))]
         return guard.install(Starlette(routes=routes))
 
 

@@ -74,7 +74,7 @@ def test_a_refusal_says_what_would_help(api: httpx2.Client, issuer: Issuer) -> N
     nothing = api.get("/orders")
     assert nothing.status_code == 401
     assert nothing.headers["www-authenticate"] == (
-        'Bearer realm="orders", '
+        'Bearer realm="orders", scope="orders:read", '
         'resource_metadata="https://api.example/.well-known/oauth-protected-resource/v1"'
     )
     reader = api.post("/orders", json={"article": "x"}, headers=bearer(issuer.token("ben", "orders:read")))

@@ -105,14 +105,6 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
     "The token's signature is not base64url.": ("malformed", [verifying(f"{HEAD}.{BODY}.@")]),
     "The token has no 'iss' claim.": ("missing_claim", [with_claims(iss=ABSENT)]),
     "The token's 'iss' claim is malformed.": ("invalid_claim", [with_claims(iss=1)]),
-    "The token was issued by somebody who is not trusted here.": ("issuer", [with_claims(iss="x")]),
-    "The token is signed with an algorithm that is not accepted.": ("algorithm", [with_header(alg="HS256")]),
-    "The token is not of a type that is accepted as an access token.": (
-        "type",
-        [with_header(typ="dpop+jwt")],
-    ),
-    "The token is signed with a key that is not known.": ("unknown_key", [with_header(kid="x")]),
-    "The token's signature does not verify.": ("signature", [verifying(f"{HEAD}.{BODY}.AAAA")]),
     "The signing keys of the token's issuer are unavailable right now.": (
         "provider_unavailable",
         [out_of_reach],
@@ -148,6 +140,29 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
 }
 
 
+NOT_TRUSTED = "The token was not issued by a provider that this API trusts."
+"""One sentence for all of these, so that unsigned junk does not tell which issuers are trusted."""
+REASONS_NOT_TO_TRUST: Mapping[str, Attempt] = {
+    "issuer": with_claims(iss="x"),
+    "algorithm": with_header(alg="HS256"),
+    "type": with_header(typ="dpop+jwt"),
+    "unknown_key": with_header(kid="x"),
+    "signature": verifying(f"{HEAD}.{BODY}.AAAA"),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS_NOT_TO_TRUST)
+def test_a_client_is_not_told_which_issuers_are_trusted(reason: str) -> None:
+    with pytest.raises(AuthError) as refusal:
+        REASONS_NOT_TO_TRUST[reason]()
+    assert (refusal.value.reason, refusal.value.code, refusal.value.description) == (
+        reason,
+        "invalid_token",
+        NOT_TRUSTED,
+    )
+    assert challenge_of(refusal.value) == f'Bearer error="invalid_token", error_description="{NOT_TRUSTED}"'
+
+
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_a_refusal_says_what_the_documentation_says_it_says(sentence: str) -> None:
     reason, attempts = SENTENCES[sentence]
@@ -161,6 +176,8 @@ def test_the_documentation_has_every_sentence_about_a_token_under_its_reason() -
     section = PAGE.read_text(encoding="utf-8").partition("\n## Sentences\n")[2].partition("\n## ")[0]
     documented = dict(re.findall(r"^\| (.+?) \| `(\w+)` \|$", section, re.MULTILINE))
     assert documented == {sentence: reason for sentence, (reason, _) in SENTENCES.items()}
+    [row] = [line for line in section.splitlines() if line.startswith(f"| {NOT_TRUSTED} |")]
+    assert set(re.findall(r"`(\w+)`", row)) == REASONS_NOT_TO_TRUST.keys()
 
 
 def test_a_name_that_configuration_gives_a_claim_breaks_no_challenge() -> None:

@@ -19,6 +19,7 @@ import flask
 from bearerguard._layabauth import server_by_jwks_uri
 from bearerguard._wsgi import TOKEN, WSGIRequest
 from bearerguard.answer import challenges
+from bearerguard.context import verified_token
 from bearerguard.errors import AuthError, InsufficientScope, InvalidRequest, MissingCredentials
 from bearerguard.flask.request import RefusedRequest, admission, refusal_of, remember, remembered
 from bearerguard.logging import on_one_line
@@ -165,7 +166,7 @@ class UserIdFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Set the attribute; let the record pass."""
-        token = remembered()
+        token = verified_token()
         record.user_id = "" if token is None else on_one_line(token.claims.get(self.token_field_name))
         return True
 

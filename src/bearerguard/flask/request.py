@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import flask
 from werkzeug.datastructures import WWWAuthenticate
@@ -136,5 +136,15 @@ def remembered() -> AccessToken | None:
 
 
 def _end_with(request: Serving, response: flask.Response) -> flask.Response:
-    response.call_on_close(request.end)
+    if response.is_streamed and not response.direct_passthrough:
+        response.response = _to_its_end(cast("Iterable[bytes]", response.response), request)
+    else:
+        response.call_on_close(request.end)
     return response
+
+
+def _to_its_end(chunks: Iterable[bytes], request: Serving) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    finally:
+        request.end()
