@@ -12,6 +12,8 @@ from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any, Self
 
+from msgspec import Struct, field
+
 from bearerguard.token import AccessToken
 
 __all__ = ["Serving", "verified_token"]
@@ -24,7 +26,7 @@ current: ContextVar[Serving | _Weakly | None] = ContextVar("bearerguard.context.
 """The request being served, innermost first."""
 
 
-class Serving:
+class Serving(Struct, weakref=True, eq=False):
     """A request that is being served, and the token behind it. Made by doors, one for each request.
 
     In its `with` block `verified_token` finds this token and no other; at its end the request is over.
@@ -33,14 +35,13 @@ class Serving:
         token: the verified token; None before there is one, and where nobody is known.
         is_over: whether the request has ended: whoever still holds its context finds nobody in it.
         outer: the request in which this one is served, where a program calls itself.
+        before: what ends its `with` block.
     """
 
-    __slots__ = ("__weakref__", "_before", "is_over", "outer", "token")
-
-    def __init__(self, token: AccessToken | None = None) -> None:
-        self.token = token
-        self.is_over = False
-        self.outer: Serving | _Weakly | None = current.get()
+    token: AccessToken | None = None
+    outer: Any = field(default_factory=current.get)
+    is_over: bool = False
+    before: Any = None
 
     def end(self) -> None:
         """The request is over."""
@@ -48,12 +49,13 @@ class Serving:
         self.is_over = True
 
     def __enter__(self) -> Self:
-        self._before = current.set(self)
+        self.before = current.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
-        current.reset(self._before)
+        self.token = None
+        self.is_over = True
+        current.reset(self.before)
 
 
 class _Weakly:

@@ -109,21 +109,21 @@ class ResourceServer:
             InvalidToken: the token is refused; `reason` says why.
             ProviderUnavailable: what the check needs from the provider is unavailable right now.
         """
-        outcome = self._verdict(token)
-        return outcome if isinstance(outcome, AccessToken) else outcome.wait()
-
-    async def averify(self, token: str) -> AccessToken:
-        """The same as `verify`; suspend the task, on asyncio or trio, where `verify` would block."""
-        outcome = self._verdict(token)
-        return outcome if isinstance(outcome, AccessToken) else await outcome
-
-    def _verdict(self, token: str) -> AccessToken | Admission:
         try:
             outcome = self._pipeline.admit(encoded(token))
         except AuthError as error:
             log_refusal(error)
             raise
-        return outcome if isinstance(outcome, AccessToken) else Admission(_logged(outcome))
+        return outcome if isinstance(outcome, AccessToken) else Admission(_logged(outcome)).wait()
+
+    async def averify(self, token: str) -> AccessToken:
+        """The same as `verify`; suspend the task, on asyncio or trio, where `verify` would block."""
+        try:
+            outcome = self._pipeline.admit(encoded(token))
+        except AuthError as error:
+            log_refusal(error)
+            raise
+        return outcome if isinstance(outcome, AccessToken) else await Admission(_logged(outcome))
 
     # -- requests ------------------------------------------------------------------------------------
 

@@ -276,7 +276,7 @@ def test_a_function_that_is_called_without_a_request_says_so(guard: Guard) -> No
         raise AssertionError
 
     with pytest.raises(ConfigurationError, match="no_endpoint was called without a request"):
-        anyio.run(no_endpoint, "a request")
+        anyio.run(no_endpoint, "a request")  # type: ignore[arg-type]
 
 
 # -- WebSockets ------------------------------------------------------------------------------------------
