@@ -1,17 +1,43 @@
-"""Every Python block of the README and the documentation runs by itself, as a program or as a test file."""
+"""Every Python block of README, documentation and docstrings runs by itself, as a program or a test file."""
 
 from __future__ import annotations
 
+import ast
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
+
+import bearerguard
 
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def blocks_of_docstrings() -> dict[str, str]:
+    """The fenced blocks of the source, by the name of the definition that shows them."""
+    return {
+        f"test_{file.parent.name}_{file.stem}_{node.name}_{number}": block
+        for file in Path(*bearerguard.__path__).rglob("*.py")
+        if file.parent.name != "testing"  # its blocks go on where the class's example ends
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        for number, block in enumerate(BLOCK.findall(dedented(ast.get_docstring(node) or "")), 1)
+    }
+
+
+def dedented(docstring: str) -> str:
+    """The same with its fenced blocks at the margin: under `Example:` they are indented."""
+    return re.sub(
+        r"^( +)```python\n.*?^\1```",
+        lambda block: textwrap.dedent(block[0]),
+        docstring,
+        flags=re.DOTALL | re.MULTILINE,
+    )
 
 
 def test_every_python_block_runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +50,7 @@ def test_every_python_block_runs(pytester: pytest.Pytester, monkeypatch: pytest.
         for number, text in enumerate(BLOCK.findall(page.read_text("utf-8")), 1)
     }
     assert len(blocks) > 10
+    blocks |= blocks_of_docstrings()
     pytester.makepyfile(**blocks)
     result = pytester.runpytest_subprocess("-q", "-W", "error")
     assert result.parseoutcomes().keys() == {"passed"}

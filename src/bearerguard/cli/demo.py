@@ -33,6 +33,8 @@ with extra("demo"):
 
     from bearerguard.starlette import AuthenticateMiddleware
 
+__all__ = ["add_to", "run"]
+
 AUDIENCE = "https://orders.example"
 
 

@@ -13,6 +13,8 @@ import msgspec
 from bearerguard.errors import AccessDenied, AuthError, InsufficientScope, InsufficientUserAuthentication
 from bearerguard.token import AccessToken
 
+__all__ = ["All", "Alternative", "AnyOf", "Explanation", "Login", "Not", "Remedy", "Rule"]
+
 Alternative = frozenset[str]
 """Scopes that are needed together."""
 _MAX_ALTERNATIVES = 32
@@ -70,8 +72,14 @@ class Rule(msgspec.Struct, frozen=True):
         """Return the verdict as a tree, with a sentence for each part of the rule.
 
         Example:
-            >>> print(scope("a").explain(token))  # doctest: +SKIP
-            no   scope('a'): the token has the scopes b
+            ```python
+            from bearerguard import scope
+            from bearerguard.testing import Issuer
+
+            issuer = Issuer(audience="https://api.example")
+            token = issuer.resource_server().verify(issuer.token(scope="b"))
+            assert str(scope("a").explain(token)) == "no   scope('a'): the token has the scopes b"
+            ```
         """
         allowed = self.allows(token)
         return Explanation(self, allowed, self.say(token))
