@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 SOURCE = sorted((ROOT / "src" / "bearerguard").rglob("*.py"))
@@ -39,6 +40,8 @@ def tracked_text() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def tracked() -> dict[str, str]:
+    if (ROOT / "PKG-INFO").is_file():
+        pytest.skip("a source distribution is not under version control")
     return tracked_text()
 
 
@@ -59,10 +62,52 @@ def test_no_source_file_outgrows_its_reader(path: Path) -> None:
     assert lines <= LONGEST_FILE, f"{path} has {lines} lines: split it by what it is about"
 
 
-def test_the_changelog_opens_with_unreleased_or_with_the_version_of_the_package() -> None:
-    headings = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert headings, "CHANGELOG.md has no heading of a version"
-    assert headings[0] in {"Unreleased", project()["version"]}
+# What stands twice, for threads and for tasks, by file: the name of the coroutine function. They may wait
+# differently and decide nothing; what decides is in `_flows`, once.
+TWINS = {
+    "_io/remote_keys.py": {"await_for", "wait_async"},
+    "_io/ticket.py": {"wait_async"},
+    "flask/guard.py": {"guarded"},
+    "flask/layabauth.py": {"authenticated_async"},
+    "guard.py": {"acheck", "acheck_optional"},
+    "server.py": {"aauthenticate", "averify", "awarm_up"},
+    "starlette/guard.py": {"guarded"},
+    "testing/stand_in.py": {"averify_exchanged"},
+    "testing/transport.py": {"handle_async_request"},
+}
+
+
+def twins_in(tree: ast.Module) -> set[str]:
+    """The coroutine functions of a file that has a plain function of the same name, but for the `a`."""
+    plain = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    tasks = {node.name for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
+    return {
+        name for name in tasks if plain & {name, re.sub(r"^(_*)a", r"\1", name), re.sub("_async", "", name)}
+    }
+
+
+def test_what_stands_twice_for_threads_and_for_tasks_is_listed() -> None:
+    source = ROOT / "src" / "bearerguard"
+    found = {path.relative_to(source).as_posix(): twins_in(ast.parse(path.read_text())) for path in SOURCE}
+    assert {path: names for path, names in found.items() if names} == TWINS
+
+
+def test_a_development_version_is_unreleased_in_the_changelog_and_any_other_has_its_date() -> None:
+    heading = re.search(r"^## (.+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert heading is not None, "CHANGELOG.md has no heading of a version"
+    version = Version(str(project()["version"]))
+    if version.is_devrelease:
+        assert heading[1] == "[Unreleased]"
+    else:
+        assert re.fullmatch(rf"\[{re.escape(str(version))}\] - \d{{4}}-\d\d-\d\d", heading[1])
+
+
+def test_the_source_distribution_has_all_that_make_needs(tracked: dict[str, str]) -> None:
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+    included = {path.removeprefix("/") for path in tables["sdist"]["include"]}
+    # Hatchling adds the first four; the last is about Git.
+    by_itself = {"pyproject.toml", "README.md", "LICENSE", ".gitignore", ".gitattributes"}
+    assert {path.partition("/")[0] for path in tracked} == included | by_itself
 
 
 PINNED = sorted((ROOT / "requirements").glob("*.txt"))

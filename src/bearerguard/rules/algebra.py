@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bearerguard._limits import MAX_ALTERNATIVES
 from bearerguard.errors import AccessDenied, AuthError, InsufficientScope, InsufficientUserAuthentication
 from bearerguard.token import AccessToken
 
@@ -17,7 +18,6 @@ __all__ = ["All", "Alternative", "AnyOf", "Explanation", "Login", "Not", "Remedy
 
 Alternative = frozenset[str]
 """Scopes that are needed together."""
-_MAX_ALTERNATIVES = 32
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -254,7 +254,7 @@ def _distinct(alternatives: Iterable[Alternative]) -> tuple[Alternative, ...]:
     for scopes in sorted(set(alternatives), key=lambda one: (len(one), sorted(one))):
         if not any(smaller <= scopes for smaller in kept):
             kept.append(scopes)
-    return tuple(kept[:_MAX_ALTERNATIVES])
+    return tuple(kept[:MAX_ALTERNATIVES])
 
 
 def _strictest(logins: list[Login]) -> Login | None:
