@@ -21,7 +21,7 @@ MAX_LEEWAY: Final = 300.0
 
 # -- rules ---------------------------------------------------------------------------------------
 MAX_ALTERNATIVES: Final = 32
-"""Sets of scopes that a rule names in a document or a challenge; `&` of many `|` would have too many to read."""
+"""Sets of scopes that a rule names, in a document or a challenge: more of them nobody reads."""
 
 # -- caches --------------------------------------------------------------------------------------
 CACHED_TOKENS: Final = 4096
