@@ -1,4 +1,7 @@
-"""Every Python block of README, documentation and docstrings runs by itself, as a program or a test file."""
+"""Every Python block of the README and the documentation runs by itself, as a program or as a test file.
+
+A docstring may also show a fragment, about a guard or a token at hand: it has to be Python.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,6 @@ def blocks_of_docstrings() -> dict[str, str]:
     return {
         f"test_{file.parent.name}_{file.stem}_{node.name}_{number}": block
         for file in Path(*bearerguard.__path__).rglob("*.py")
-        if file.parent.name != "testing"  # its blocks go on where the class's example ends
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         for number, block in enumerate(BLOCK.findall(dedented(ast.get_docstring(node) or "")), 1)
@@ -40,6 +42,19 @@ def dedented(docstring: str) -> str:
     )
 
 
+BLOCKS_OF_DOCSTRINGS = blocks_of_docstrings()
+
+
+def is_whole(block: str) -> bool:
+    """Whether it imports what it needs, so that it can be run."""
+    return block.startswith(("import ", "from "))
+
+
+@pytest.mark.parametrize("name", [name for name, text in BLOCKS_OF_DOCSTRINGS.items() if not is_whole(text)])
+def test_every_fragment_in_a_docstring_is_python(name: str) -> None:
+    compile(BLOCKS_OF_DOCSTRINGS[name], name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
 def test_every_python_block_runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block without tests is run where pytest collects it."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -50,7 +65,7 @@ def test_every_python_block_runs(pytester: pytest.Pytester, monkeypatch: pytest.
         for number, text in enumerate(BLOCK.findall(page.read_text("utf-8")), 1)
     }
     assert len(blocks) > 10
-    blocks |= blocks_of_docstrings()
+    blocks |= {name: text for name, text in BLOCKS_OF_DOCSTRINGS.items() if is_whole(text)}
     pytester.makepyfile(**blocks)
     result = pytester.runpytest_subprocess("-q", "-W", "error")
     assert result.parseoutcomes().keys() == {"passed"}

@@ -65,14 +65,13 @@ def test_no_source_file_outgrows_its_reader(path: Path) -> None:
 # What stands twice, for threads and for tasks, by file: the name of the coroutine function. They may wait
 # differently and decide nothing; what decides is in `_flows`, once.
 TWINS = {
+    "_io/drive.py": {"aperform"},
     "_io/remote_keys.py": {"await_for", "wait_async"},
     "_io/ticket.py": {"wait_async"},
     "flask/guard.py": {"guarded"},
     "flask/layabauth.py": {"authenticated_async"},
-    "guard.py": {"acheck", "acheck_optional"},
+    "guard.py": {"aadmit"},
     "server.py": {"aauthenticate", "averify", "awarm_up"},
-    "starlette/guard.py": {"guarded"},
-    "testing/stand_in.py": {"averify_exchanged"},
     "testing/transport.py": {"handle_async_request"},
 }
 
