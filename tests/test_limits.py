@@ -57,7 +57,8 @@ def is_number(expression: ast.expr | None) -> bool:
             return not isinstance(expression.value, bool)
         case ast.BinOp(left=left, right=right):
             return is_number(left) and is_number(right)
-    return False
+        case _:
+            return False
 
 
 def test_every_number_that_bounds_the_library_stands_in_one_place() -> None:

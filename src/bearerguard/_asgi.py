@@ -129,7 +129,7 @@ class _Function:
 
     def __init__(self, method: Callable[..., Any]) -> None:
         self._method = method
-        functools.update_wrapper(self, method)
+        self.__doc__ = method.__doc__
 
     def __get__(self, found_on: object | None, _: type) -> Callable[..., Any]:
         if found_on is None:
