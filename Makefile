@@ -17,7 +17,7 @@ help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them (ONCE=1: stop after the table)
-	@$(BIN)/python -m bearerguard.cli demo $(if $(filter-out 0 no false,$(ONCE)),--once)
+	@$(BIN)/bearerguard demo $(if $(filter-out 0 no false,$(ONCE)),--once)
 
 # In three parts at once, each with a report of its own. The first covers every branch of _core and _flows by itself,
 # so that the others need no tracing; the second starts servers, threads and processes, and mostly waits for them.
@@ -72,15 +72,15 @@ format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-pins:  ## resolve requirements/*.in anew and write the pinned *.txt
-	for name in test dev docs fuzz mutants audit bench bench-seeds; do \
-	  rm -rf $(VENV)-pins && \
-	  $(MAKE) --no-print-directory $(VENV)-pins/pyvenv.cfg VENV=$(VENV)-pins && \
-	  $(VENV)-pins/bin/python -m pip install -qq -r requirements/$$name.in && \
-	  { echo "# Written by \`make pins\` from $$name.in."; \
-	    $(VENV)-pins/bin/python -m pip freeze | LC_ALL=C sort -f; } > requirements/$$name.txt || exit 1; \
+pins: $(VENV)-pins/.pins  ## resolve requirements/*.in anew and write the pinned *.txt, with the hash of every file
+	for name in test dev docs fuzz mutants audit pins bench bench-seeds; do \
+	  $(COMPILE) --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
-	rm -rf $(VENV)-pins
+	$(VENV)-pins/bin/python .ci/oldest.py requirements/test.txt | $(COMPILE) --output-file requirements/oldest.txt -
+
+# One file for all interpreters and systems: what only some need is marked so. No line names the registry.
+COMPILE := $(VENV)-pins/bin/uv pip compile --quiet --no-cache --upgrade --universal --python-version 3.11 \
+  --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make pins"
 
 clean:  ## remove everything that these commands made
 	rm -rf .venv .venv-* .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
@@ -101,13 +101,13 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/.test: requirements/test.txt pyproject.toml | $(VENV)/pyvenv.cfg
 	@echo "$(VENV): installing requirements/test.txt"
-	@$(PIP) install -qq -r requirements/test.txt
+	@$(PIP) install -qq --require-hashes -r requirements/test.txt
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.test
 	@echo "$(VENV): installing requirements/dev.txt"
-	@$(PIP) install -qq -r requirements/dev.txt
+	@$(PIP) install -qq --require-hashes -r requirements/dev.txt
 	@touch $@
 
 # Environments of their own: what these bring would be in the suite's way.
@@ -115,7 +115,7 @@ define environment
 $(VENV)-$(1)/.$(1): requirements/$(1).txt
 	@$$(MAKE) --no-print-directory $(VENV)-$(1)/pyvenv.cfg VENV=$(VENV)-$(1)
 	@echo "$(VENV)-$(1): installing $$<"
-	@$(VENV)-$(1)/bin/python -m pip --disable-pip-version-check install -qq -r $$<
+	@$(VENV)-$(1)/bin/python -m pip --disable-pip-version-check install -qq --require-hashes -r $$<
 	@touch $$@
 endef
-$(foreach name,docs fuzz mutants audit,$(eval $(call environment,$(name))))
+$(foreach name,docs fuzz mutants audit pins,$(eval $(call environment,$(name))))

@@ -16,8 +16,9 @@ FILES = ("requirements/test.txt", "requirements/dev.txt", "requirements/docs.txt
 
 def pinned(files: tuple[str, ...]) -> list[str]:
     """The pins of all files, each once."""
-    lines = {line.strip() for file in files for line in Path(file).read_text().splitlines()}
-    return sorted(line for line in lines if line and not line.startswith("#"))
+    lines = {line for file in files for line in Path(file).read_text().splitlines()}
+    # Without the hashes, and without the marker: what only another system installs is asked about too.
+    return sorted(line.partition(" ")[0] for line in lines if not line.startswith(("#", " ")))
 
 
 def ask(pins: list[str], options: list[str]) -> subprocess.CompletedProcess[str]:

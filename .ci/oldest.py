@@ -1,4 +1,7 @@
-"""Prints the pinned requirements, with the library's own at the oldest version that pyproject.toml admits."""
+"""Prints the pinned requirements, with the library's own at the oldest version that pyproject.toml admits.
+
+`make pins` has them resolved once more, into requirements/oldest.txt, which names the hash of every file.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 # Left to pip: they follow the library's own by an exact version.
@@ -36,6 +40,11 @@ def oldest(project: dict[str, Any]) -> dict[str, str]:
 
 bounds = oldest(tomllib.loads(Path("pyproject.toml").read_text())["project"])
 for line in Path(sys.argv[1]).read_text().splitlines():
-    name, separator, version = line.partition("==")
-    if separator and canonicalize_name(name) not in FOLLOWERS:
-        print(f"{name}=={bounds.get(canonicalize_name(name), version)}")
+    if line.startswith(("#", " ")):
+        continue  # a comment, or the hash of a file
+    pin = Requirement(line.rstrip(" \\"))
+    name = canonicalize_name(pin.name)
+    if name not in FOLLOWERS:
+        if name in bounds:
+            pin.specifier = SpecifierSet(f"=={bounds[name]}")
+        print(pin)

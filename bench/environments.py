@@ -45,7 +45,8 @@ def python(name: str) -> str:
         print(f"making the virtual environment for {requirements.name}", file=sys.stderr)
         venv.create(home, clear=True, with_pip=True)
         pip = [str(interpreter), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        subprocess.run([*pip, "-r", str(requirements)], check=True, stderr=subprocess.DEVNULL)
+        install = [*pip, "--require-hashes", "-r", str(requirements)]
+        subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
         _stamp(home / "stamp", requirements)
     return str(interpreter)
 
@@ -56,11 +57,11 @@ def node() -> str | None:
     if executable is None or npm is None:
         return None
     home, source = BUILD / "node", ROOT / "bench" / "node"
-    if not _stamped(home / "stamp", source / "package.json"):
+    if not _stamped(home / "stamp", source / "package-lock.json"):
         home.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source / "package.json", home)
-        install = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(install, cwd=home, check=True)
-        _stamp(home / "stamp", source / "package.json")
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(source / name, home)
+        subprocess.run([npm, "ci", "--ignore-scripts", "--silent"], cwd=home, check=True)
+        _stamp(home / "stamp", source / "package-lock.json")
     shutil.copy(source / "worker.mjs", home)
     return executable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,13 @@ def modules_with_examples() -> list[str]:
         if not name.endswith("__main__")
         and any(test.examples for test in finder.find(importlib.import_module(name)))
     ]
+
+
+def test_no_example_is_skipped_in_front_of_the_reader() -> None:
+    """What doctest cannot run is a fenced block, which tests/test_docs.py runs."""
+    (folder,) = map(Path, bearerguard.__path__)
+    directive = "doctest: " + "+SKIP"
+    assert [file for file in sorted(folder.rglob("*.py")) if directive in file.read_text("utf-8")] == []
 
 
 @pytest.mark.parametrize("name", modules_with_examples())

@@ -6,12 +6,18 @@ These tests read files. What an installed bearerguard promises is in test_packag
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import tomllib
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 SOURCE = sorted((ROOT / "src" / "bearerguard").rglob("*.py"))
@@ -34,6 +40,8 @@ def tracked_text() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def tracked() -> dict[str, str]:
+    if (ROOT / "PKG-INFO").is_file():
+        pytest.skip("a source distribution is not under version control")
     return tracked_text()
 
 
@@ -54,23 +62,114 @@ def test_no_source_file_outgrows_its_reader(path: Path) -> None:
     assert lines <= LONGEST_FILE, f"{path} has {lines} lines: split it by what it is about"
 
 
-def test_the_changelog_opens_with_unreleased_or_with_the_version_of_the_package() -> None:
-    headings = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert headings, "CHANGELOG.md has no heading of a version"
-    assert headings[0] in {"Unreleased", project()["version"]}
+# What stands twice, for threads and for tasks, by file: the name of the coroutine function. They may wait
+# differently and decide nothing; what decides is in `_flows`, once.
+TWINS = {
+    "_io/drive.py": {"aperform"},
+    "_io/remote_keys.py": {"await_for", "wait_async"},
+    "_io/ticket.py": {"wait_async"},
+    "flask/guard.py": {"guarded"},
+    "flask/layabauth.py": {"authenticated_async"},
+    "guard.py": {"aadmit"},
+    "server.py": {"aauthenticate", "averify", "awarm_up"},
+    "testing/transport.py": {"handle_async_request"},
+}
 
 
-def test_pinned_requirements_are_names_and_versions_and_nothing_else() -> None:
-    files = sorted((ROOT / "requirements").glob("*.txt"))
-    assert files
-    pin = re.compile(r"[A-Za-z0-9._-]+==[^\s;]+( ; .+)?|# .+")
-    strange = [
-        f"{file.name}: {line}"
-        for file in files
-        for line in file.read_text().splitlines()
-        if not pin.fullmatch(line)
+def twins_in(tree: ast.Module) -> set[str]:
+    """The coroutine functions of a file that has a plain function of the same name, but for the `a`."""
+    plain = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    tasks = {node.name for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
+    return {
+        name for name in tasks if plain & {name, re.sub(r"^(_*)a", r"\1", name), re.sub("_async", "", name)}
+    }
+
+
+def test_what_stands_twice_for_threads_and_for_tasks_is_listed() -> None:
+    source = ROOT / "src" / "bearerguard"
+    found = {path.relative_to(source).as_posix(): twins_in(ast.parse(path.read_text())) for path in SOURCE}
+    assert {path: names for path, names in found.items() if names} == TWINS
+
+
+def test_a_development_version_is_unreleased_in_the_changelog_and_any_other_has_its_date() -> None:
+    heading = re.search(r"^## (.+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert heading is not None, "CHANGELOG.md has no heading of a version"
+    version = Version(str(project()["version"]))
+    if version.is_devrelease:
+        assert heading[1] == "[Unreleased]"
+    else:
+        assert re.fullmatch(rf"\[{re.escape(str(version))}\] - \d{{4}}-\d\d-\d\d", heading[1])
+
+
+def test_the_source_distribution_has_all_that_make_needs(tracked: dict[str, str]) -> None:
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+    included = {path.removeprefix("/") for path in tables["sdist"]["include"]}
+    # Hatchling adds the first four; the last is about Git.
+    by_itself = {"pyproject.toml", "README.md", "LICENSE", ".gitignore", ".gitattributes"}
+    assert {path.partition("/")[0] for path in tracked} == included | by_itself
+
+
+PINNED = sorted((ROOT / "requirements").glob("*.txt"))
+PIN = re.compile(r"([a-z0-9-]+)==([^\s;]+)(?: ; [^\\]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n")
+COMMENT = re.compile(r"# .*\n")
+
+
+@pytest.mark.parametrize("file", PINNED, ids=lambda file: file.stem)
+def test_pinned_requirements_are_names_versions_and_hashes_and_nothing_else(file: Path) -> None:
+    assert re.sub(COMMENT, "", re.sub(PIN, "", file.read_text())) == ""
+
+
+def test_each_list_of_wishes_is_pinned() -> None:
+    wished = {file.stem for file in (ROOT / "requirements").glob("*.in")}
+    assert {file.stem for file in PINNED} == wished | {"oldest"}  # made from test.txt by .ci/oldest.py
+
+
+def test_the_oldest_pins_are_the_lower_bounds_of_the_package() -> None:
+    table: dict[str, Any] = project()
+    extras = {name: lines for name, lines in table["optional-dependencies"].items() if name != "demo"}
+    lines = [line for line in chain(table["dependencies"], *extras.values()) if "bearerguard[" not in line]
+    bounds = {wish.name: wish.specifier for wish in map(Requirement, lines)}
+    pins = PIN.findall((ROOT / "requirements" / "oldest.txt").read_text())
+    oldest = {name: SpecifierSet(f">={version}") for name, version, _ in pins}
+    assert bounds.items() <= oldest.items()
+
+
+def test_every_installation_from_pins_checks_the_hashes(tracked: dict[str, str]) -> None:
+    # Written so that this file does not match itself.
+    unchecked = [
+        f"{path}: {line.strip()}"
+        for path, text in tracked.items()
+        for line in text.splitlines()
+        if re.search(r"pip\b.* (?:-r|--requirement)[ =]\S", line) and "--require-hashes" not in line
     ]
-    assert strange == []
+    assert unchecked == []
+
+
+def test_what_comes_from_npm_is_locked_to_hashes_and_names_no_host(tracked: dict[str, str]) -> None:
+    folders = sorted(str(Path(path).parent) for path in tracked if Path(path).name == "package.json")
+    assert len(folders) == 3
+    for folder in folders:
+        wanted = json.loads(tracked[f"{folder}/package.json"])["dependencies"]
+        root, *packages = json.loads(tracked[f"{folder}/package-lock.json"])["packages"].values()
+        assert root["dependencies"] == wanted
+        assert packages
+        assert [
+            one for one in packages if "resolved" in one or not one["integrity"].startswith("sha512-")
+        ] == []
+        settings = tracked[f"{folder}/.npmrc"].splitlines()
+        assert {"ignore-scripts=true", "omit-lockfile-registry-resolved=true"} <= set(settings)
+
+
+def test_npm_installs_what_is_locked_and_runs_no_script(tracked: dict[str, str]) -> None:
+    called = [
+        line.strip()
+        for path, text in tracked.items()
+        if path.endswith((".py", "Makefile", "run"))
+        for line in text.splitlines()
+        if re.search(r"""\[npm, "|\bnpm (?:install|ci)\b""", line) and "lacking" not in line
+    ]
+    assert called
+    assert [line for line in called if '"ci", "--ignore-scripts"' not in line] == []
 
 
 @pytest.mark.parametrize(

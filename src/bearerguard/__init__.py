@@ -19,7 +19,11 @@ from bearerguard.errors import (
     ProviderUnavailable,
     SecurityWarning,
 )
-from bearerguard.openapi import authorizations, method_authorizations
+
+# Of OpenAPI 2.0, so in no `__all__`; here because layabauth's programs import them from here. The `as` tells
+# type checkers that a name is passed on.
+from bearerguard.openapi import authorizations as authorizations
+from bearerguard.openapi import method_authorizations as method_authorizations
 from bearerguard.profiles import ID_TOKEN, JWT, RFC9068, Profile
 from bearerguard.provider import Provider
 from bearerguard.request import Request
@@ -60,11 +64,9 @@ __all__ = [
     "SecurityWarning",
     "any_scope",
     "authenticated",
-    "authorizations",
     "claim",
     "client",
     "fresh",
-    "method_authorizations",
     "permission",
     "role",
     "scope",

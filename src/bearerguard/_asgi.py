@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
+M = TypeVar("M", bound=Callable[..., Any])
 
 POLICY_VIOLATION = 1008
 """The close code of a WebSocket that is refused (RFC 6455, section 7.4.1)."""
@@ -119,14 +120,31 @@ def with_endpoints(endpoints: Iterable[Endpoint], app: App) -> App:
     return installed if served else app
 
 
-def as_function(method: Callable[..., App]) -> Callable[..., App]:
-    """Return a bound method as a function: tracing puts attributes on each middleware that is added."""
+def as_function(method: M) -> M:
+    """Have a method found as a function, not as a bound method, on which nothing can be set.
 
-    @functools.wraps(method)
-    def protect(app: App, *args: Any, **options: Any) -> App:
-        return method(app, *args, **options)
+    Tracing puts attributes on each middleware that is added.
+    """
+    return cast("M", _Function(method))
 
-    return protect
+
+class _Function:
+    """What stands in the class for a method that is to be found as a function."""
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self._method = method
+        self.__doc__ = method.__doc__
+
+    def __get__(self, found_on: object | None, _: type) -> Callable[..., Any]:
+        if found_on is None:
+            return self._method
+        bound = self._method.__get__(found_on)
+
+        @functools.wraps(bound)
+        def function(*args: Any, **options: Any) -> Any:
+            return bound(*args, **options)
+
+        return function
 
 
 def is_request(scope: Scope) -> bool:

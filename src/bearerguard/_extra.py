@@ -6,12 +6,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 
+class MissingExtra(ModuleNotFoundError):
+    """A package is missing that one of bearerguard's extras brings; the message says which extra."""
+
+
 @contextmanager
 def extra(name: str) -> Generator[None]:
     """Have imports in the `with` block say which extra of bearerguard brings what they lack.
 
     Raises:
-        ModuleNotFoundError: a package outside of bearerguard is missing.
+        MissingExtra: a package outside of bearerguard is missing.
     """
     try:
         yield
@@ -19,6 +23,6 @@ def extra(name: str) -> Generator[None]:
         package = (missing.name or "").partition(".")[0]
         if package in ("", "bearerguard"):
             raise
-        raise ModuleNotFoundError(
+        raise MissingExtra(
             f"{package} is not installed: pip install 'bearerguard[{name}]'", name=missing.name
         ) from missing

@@ -19,6 +19,10 @@ DEFAULT_LEEWAY: Final = 10.0
 MAX_LEEWAY: Final = 300.0
 """Seconds of clock difference that are forgiven."""
 
+# -- rules ---------------------------------------------------------------------------------------
+MAX_ALTERNATIVES: Final = 32
+"""Sets of scopes that a rule names, in a document or a challenge: more of them nobody reads."""
+
 # -- caches --------------------------------------------------------------------------------------
 CACHED_TOKENS: Final = 4096
 MAX_CACHED_PAYLOAD_BYTES: Final = 4096

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from bearerguard._asgi import (
     App,
@@ -33,10 +32,7 @@ class Guard(BaseGuard):
         ```
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.protect = as_function(self.protect)  # type: ignore[method-assign]
-
+    @as_function
     def protect(
         self,
         app: App,

@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+__all__ = ["ID_TOKEN", "JWT", "RFC9068", "Profile"]
+
 
 class Profile(msgspec.Struct, frozen=True):
     """What a token must look like, beyond what every token must.

@@ -48,9 +48,11 @@ class ResourceServer:
             one.
 
     Example:
-        >>> server = ResourceServer(Provider("https://login.example", audience="https://api.example"))
-        >>> token = server.verify(text)  # doctest: +SKIP
-        >>> token = await server.averify(text)  # doctest: +SKIP
+        ```python
+        server = ResourceServer(Provider("https://login.example", audience="https://api.example"))
+        token = server.verify(text)
+        token = await server.averify(text)
+        ```
     """
 
     def __init__(
@@ -195,9 +197,10 @@ class ResourceServer:
         """Return, by provider, the state of its keys; plain values, ready for `json.dumps`.
 
         Example:
-            >>> keys = server.health()["https://login.example"]  # doctest: +SKIP
-            >>> keys["state"]  # doctest: +SKIP
-            'fresh'
+            ```python
+            keys = server.health()["https://login.example"]
+            ready = keys["state"] == "fresh"
+            ```
         """
         now = self._clock()
         return {name: health_of(source, now) for name, source in self._sources.items()}

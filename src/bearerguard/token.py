@@ -18,6 +18,8 @@ from bearerguard._limits import MAX_KEPT_CLAIMS, MAX_KEPT_CLAIMS_BYTES
 if TYPE_CHECKING:
     from bearerguard.provider import Provider
 
+__all__ = ["AccessToken"]
+
 
 class Claims(Struct, gc=False):
     """What a provider says of a token, as JSON; shared by all tokens of the same text.
@@ -48,9 +50,11 @@ class AccessToken:
     """A verified access token. Immutable; what one request does to it no other request sees.
 
     Example:
-        >>> token = server.verify(request_token)  # doctest: +SKIP
-        >>> token.subject, "orders:read" in token.scopes  # doctest: +SKIP
-        ('248289761001', True)
+        ```python
+        token = server.verify(text)
+        if "orders:read" in token.scopes:
+            orders = orders_of(token.subject)
+        ```
     """
 
     __slots__ = ("__weakref__", "_claims", "_raw", "_signed", "_verified_at")

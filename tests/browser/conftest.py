@@ -49,7 +49,7 @@ def swagger_ui() -> Path:
         npm = shutil.which("npm")
         if npm is None:
             lacking("npm is not installed")
-        install = [npm, "install", "--loglevel=error"]
+        install = [npm, "ci", "--ignore-scripts", "--loglevel=error"]
         done = subprocess.run(install, cwd=HERE, capture_output=True, text=True, check=False, timeout=300)
         if done.returncode:
             first_line, _, _ = done.stderr.partition("\n")

@@ -54,7 +54,7 @@ def node() -> str:
     wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
     if not wanted.items() <= installed().items():
         npm_install = subprocess.run(
-            [npm, "install", "--loglevel=error"],
+            [npm, "ci", "--ignore-scripts", "--loglevel=error"],
             cwd=HERE,
             capture_output=True,
             text=True,

@@ -14,22 +14,26 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import httpx2
-import uvicorn
-from rich.console import Console
-from rich.table import Table
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
-
-from bearerguard.starlette import AuthenticateMiddleware
+from bearerguard._extra import extra
 from bearerguard.testing import Issuer
+
+with extra("demo"):
+    import httpx2
+    import uvicorn
+    from rich.console import Console
+    from rich.table import Table
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route, WebSocketRoute
+    from starlette.websockets import WebSocket
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    from bearerguard.starlette import AuthenticateMiddleware
+
+__all__ = ["add_to", "run"]
 
 AUDIENCE = "https://orders.example"
 
@@ -43,12 +47,10 @@ class Row:
     send: Callable[[], str]
 
 
-def add_to(commands: Any) -> None:
-    """Add the command to the parser's commands."""
-    parser = commands.add_parser("demo", help="a real issuer, a protected API, and a story between them")
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
     parser.add_argument("--once", action="store_true", help="stop after the table")
     parser.add_argument("--port", type=int, default=0, help="of the API (default: a free one)")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

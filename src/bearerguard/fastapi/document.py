@@ -26,6 +26,8 @@ from bearerguard.openapi import bearer_scheme, oauth2_scheme
 from bearerguard.provider import Provider
 from bearerguard.rules import Rule, authenticated
 
+__all__ = ["Document", "scheme_name"]
+
 _RETRY_METADATA = 30.0
 """Seconds after which metadata that could not be had is asked for again, by a request for the document."""
 _MARK = "bearerguard "

@@ -90,10 +90,14 @@ class Guard(StarletteGuard):
     """Protects FastAPI routes by rules.
 
     Example:
-        >>> guard = Guard(ResourceServer(Provider(...)))  # doctest: +SKIP
-        >>> guard.install(app)  # doctest: +SKIP
-        >>> @app.get("/orders")  # doctest: +SKIP
-        ... async def orders(token: Annotated[AccessToken, guard.requires(scope("orders:read"))]): ...
+        ```python
+        guard = Guard(ResourceServer(Provider("https://login.example", audience="https://api.example")))
+        guard.install(app)
+
+
+        @app.get("/orders")
+        async def orders(token: Annotated[AccessToken, guard.requires(scope("orders:read"))]): ...
+        ```
     """
 
     def requires(self, rule: Rule | None = None) -> Any:

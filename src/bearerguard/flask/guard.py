@@ -21,6 +21,8 @@ from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
 
+__all__ = ["Guard"]
+
 V = TypeVar("V", bound=Callable[..., Any])
 
 
@@ -31,11 +33,15 @@ class Guard(BaseGuard):
     the application has an error handler for it.
 
     Example:
-        >>> guard = Guard(ResourceServer(Provider(...)))  # doctest: +SKIP
-        >>> @app.get("/orders")  # doctest: +SKIP
-        ... @guard.requires(scope("orders:read"))
-        ... def orders():
-        ...     return {"hello": guard.token().subject}
+        ```python
+        guard = Guard(ResourceServer(Provider("https://login.example", audience="https://api.example")))
+
+
+        @app.get("/orders")
+        @guard.requires(scope("orders:read"))
+        def orders():
+            return {"hello": guard.token().subject}
+        ```
     """
 
     def requires(self, rule: Rule | None = None) -> Callable[[V], V]:

@@ -73,13 +73,22 @@ def requires_authentication(
     be had.
 
     Example:
-        >>> authenticated = requires_authentication(  # doctest: +SKIP
-        ...     "https://login.example/keys", issuer="https://login.example", audience="https://api.example"
-        ... )
-        >>> @app.get("/me")  # doctest: +SKIP
-        ... @authenticated
-        ... def me():
-        ...     return flask.g.token_body["sub"]
+        ```python
+        import flask
+
+        from bearerguard.flask import requires_authentication
+
+        app = flask.Flask(__name__)
+        authenticated = requires_authentication(
+            "https://login.example/keys", issuer="https://login.example", audience="https://api.example"
+        )
+
+
+        @app.get("/me")
+        @authenticated
+        def me():
+            return flask.g.token_body["sub"]
+        ```
     """
     server = server_by_jwks_uri(
         jwks_uri,
@@ -126,9 +135,14 @@ def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: st
         werkzeug.exceptions.Forbidden: one is missing; with a challenge that names them.
 
     Example:
-        >>> requires_scopes(  # doctest: +SKIP
-        ...     lambda token, token_body: token_body["scope"], "orders:read"
-        ... )
+        ```python
+        from bearerguard.flask import requires_scopes
+
+
+        def orders():  # a view that `requires_authentication` decorates
+            requires_scopes(lambda token, token_body: token_body["scope"], "orders:read")
+            return ["bread", "salt"]
+        ```
     """
     token = remembered()
     try:

@@ -22,6 +22,8 @@ from bearerguard.context import SERVING, Serving, note
 from bearerguard.errors import AuthError, ProviderUnavailable
 from bearerguard.token import AccessToken
 
+__all__ = ["RefusedRequest", "admission", "refusal_of", "remember", "remembered"]
+
 
 class RefusedRequest(HTTPException):
     """A refusal as Flask sees it. It is also Werkzeug's exception for its status.
@@ -33,9 +35,11 @@ class RefusedRequest(HTTPException):
         error: why the request is refused.
 
     Example:
-        >>> @app.errorhandler(RefusedRequest)  # doctest: +SKIP
-        ... def refusal_of(refusal):
-        ...     return render_template("refused.html", reason=refusal.error.reason), refusal.code
+        ```python
+        @app.errorhandler(RefusedRequest)
+        def refusal_of(refusal):
+            return render_template("refused.html", reason=refusal.error.reason), refusal.code
+        ```
     """
 
     error: AuthError

@@ -10,12 +10,14 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bearerguard._limits import MAX_ALTERNATIVES
 from bearerguard.errors import AccessDenied, AuthError, InsufficientScope, InsufficientUserAuthentication
 from bearerguard.token import AccessToken
 
+__all__ = ["All", "Alternative", "AnyOf", "Explanation", "Login", "Not", "Remedy", "Rule"]
+
 Alternative = frozenset[str]
 """Scopes that are needed together."""
-_MAX_ALTERNATIVES = 32
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -70,8 +72,14 @@ class Rule(msgspec.Struct, frozen=True):
         """Return the verdict as a tree, with a sentence for each part of the rule.
 
         Example:
-            >>> print(scope("a").explain(token))  # doctest: +SKIP
-            no   scope('a'): the token has the scopes b
+            ```python
+            from bearerguard import scope
+            from bearerguard.testing import Issuer
+
+            issuer = Issuer(audience="https://api.example")
+            token = issuer.resource_server().verify(issuer.token(scope="b"))
+            assert str(scope("a").explain(token)) == "no   scope('a'): the token has the scopes b"
+            ```
         """
         allowed = self.allows(token)
         return Explanation(self, allowed, self.say(token))
@@ -246,7 +254,7 @@ def _distinct(alternatives: Iterable[Alternative]) -> tuple[Alternative, ...]:
     for scopes in sorted(set(alternatives), key=lambda one: (len(one), sorted(one))):
         if not any(smaller <= scopes for smaller in kept):
             kept.append(scopes)
-    return tuple(kept[:_MAX_ALTERNATIVES])
+    return tuple(kept[:MAX_ALTERNATIVES])
 
 
 def _strictest(logins: list[Login]) -> Login | None:

@@ -13,6 +13,8 @@ from bearerguard._limits import MAX_NUMERIC_DATE
 from bearerguard.rules.algebra import Alternative, Login, Remedy, Rule
 from bearerguard.token import AccessToken
 
+__all__ = ["AnyScope", "Authenticated", "Claim", "Client", "Fresh", "Permission", "Role", "Scope", "Subject"]
+
 
 class Authenticated(Rule, frozen=True):
     """Any sound token."""

@@ -22,6 +22,8 @@ from bearerguard.errors import AuthError, InvalidRequest, InvalidToken, MissingC
 from bearerguard.provider import ASYMMETRIC, DEFAULT_LEEWAY
 from bearerguard.starlette.base import as_response
 
+__all__ = ["OAuth2IdTokenBackend", "on_error"]
+
 
 class OAuth2IdTokenBackend(AuthenticationBackend):
     """Authenticates the bearer token of a request, for Starlette's `AuthenticationMiddleware`.
@@ -50,16 +52,23 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         SecurityWarning: `issuer` or `audience` is left out, so it is not checked.
 
     Example:
-        >>> backend = OAuth2IdTokenBackend(  # doctest: +SKIP
-        ...     "https://login.example/keys",
-        ...     create_user=lambda token, token_body: SimpleUser(token_body["name"]),
-        ...     scopes=lambda token, token_body: token_body["scope"],
-        ...     issuer="https://login.example",
-        ...     audience="https://api.example",
-        ... )
-        >>> app.add_middleware(  # doctest: +SKIP
-        ...     AuthenticationMiddleware, backend=backend, on_error=on_error
-        ... )
+        ```python
+        from starlette.applications import Starlette
+        from starlette.authentication import SimpleUser
+        from starlette.middleware.authentication import AuthenticationMiddleware
+
+        from bearerguard.starlette import OAuth2IdTokenBackend, on_error
+
+        app = Starlette()
+        backend = OAuth2IdTokenBackend(
+            "https://login.example/keys",
+            create_user=lambda token, token_body: SimpleUser(token_body["name"]),
+            scopes=lambda token, token_body: token_body["scope"],
+            issuer="https://login.example",
+            audience="https://api.example",
+        )
+        app.add_middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)
+        ```
     """
 
     def __init__(

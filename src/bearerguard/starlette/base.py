@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
@@ -19,14 +18,13 @@ from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
 
+__all__ = ["StarletteGuard", "as_response"]
+
 
 class StarletteGuard(BaseGuard):
     """Protects applications as a whole; what a route is, its subclasses know."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.protect = as_function(self.protect)  # type: ignore[method-assign]
-
+    @as_function
     def protect(self, app: App, rule: Rule | None = None, public_paths: Iterable[str] = ()) -> App:
         """Return `app` behind the rule: a whole application, or a mounted one.
 

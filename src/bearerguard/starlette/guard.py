@@ -19,6 +19,8 @@ from bearerguard.guard import Demand
 from bearerguard.rules import Rule
 from bearerguard.starlette.base import StarletteGuard
 
+__all__ = ["Guard"]
+
 E = TypeVar("E", bound=Callable[..., Any])
 
 
@@ -28,10 +30,14 @@ class Guard(StarletteGuard):
     `protect` wraps a whole application, a mounted one, or goes into `add_middleware(guard.protect, ...)`.
 
     Example:
-        >>> guard = Guard(ResourceServer(Provider(...)))  # doctest: +SKIP
-        >>> @guard.requires(scope("orders:read"))  # doctest: +SKIP
-        ... async def orders(request):
-        ...     return JSONResponse({"hello": guard.token(request).subject})
+        ```python
+        guard = Guard(ResourceServer(Provider("https://login.example", audience="https://api.example")))
+
+
+        @guard.requires(scope("orders:read"))
+        async def orders(request):
+            return JSONResponse({"hello": guard.token(request).subject})
+        ```
     """
 
     def requires(self, rule: Rule | None = None) -> Callable[[E], E]:

@@ -62,11 +62,13 @@ class AuthenticateMiddleware:
         ConfigurationError: where a provider lacks something or is unsafe; the message names it.
 
     Example:
-        >>> app.add_middleware(  # doctest: +SKIP
-        ...     AuthenticateMiddleware,
-        ...     providers={"login": {"issuer": "https://login.example", "audience": "https://api.example"}},
-        ...     public_paths={"/health"},
-        ... )
+        ```python
+        app.add_middleware(
+            AuthenticateMiddleware,
+            providers={"login": {"issuer": "https://login.example", "audience": "https://api.example"}},
+            public_paths={"/health"},
+        )
+        ```
     """
 
     def __init__(

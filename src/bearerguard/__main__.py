@@ -1,0 +1,10 @@
+"""`python -m bearerguard`: the command line, for who has no `bearerguard` on the path."""
+
+from __future__ import annotations
+
+import sys
+
+from bearerguard.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
