@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -33,7 +33,10 @@ class ASGIRequest(Struct, gc=False):
 
     scope: Scope
 
-    url: ClassVar[str | None] = None
+    @property
+    def url(self) -> str | None:
+        """None: what the client wrote there, only the client or a proxy says."""
+        return None
 
     @property
     def method(self) -> str | None:
@@ -71,7 +74,7 @@ class ASGIRequest(Struct, gc=False):
         found = []
         for field, value in self.scope["headers"]:  # a comprehension would cost a frame more
             if field == name:
-                found.append(value)  # noqa: PERF401
+                found.append(value)
         return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -26,7 +26,10 @@ class WSGIRequest(Struct, gc=False):
 
     environ: Environ
 
-    url: ClassVar[str | None] = None
+    @property
+    def url(self) -> str | None:
+        """None: what the client wrote there, only the client or a proxy says."""
+        return None
 
     @property
     def method(self) -> str | None:
@@ -38,8 +41,8 @@ class WSGIRequest(Struct, gc=False):
     def target(self) -> bytes | None:
         """Path and query as they were sent, or, where the server does not tell, as they are to be written."""
         environ = self.environ
-        raw: str | None = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-        if raw is None:
+        raw: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+        if not raw:
             path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
             query = environ.get("QUERY_STRING", "")
             raw = quote(path, safe="/:@!$&'()*+,;=~", encoding="latin-1") + (query and f"?{query}")

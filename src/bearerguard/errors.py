@@ -57,7 +57,6 @@ class AuthError(Exception):
         rule: the `Rule` that the route asked for, where a guard refused. For handlers on the server's side:
             it stands in no text, and an error that is pickled or copied leaves it behind, as it does `token`.
         token: the verified `AccessToken`, where it was the rule that refused it.
-        retry_after: seconds after which it is worth trying again, where waiting helps.
     """
 
     status: ClassVar[int] = 401
@@ -67,7 +66,6 @@ class AuthError(Exception):
     kid: str | None = None
     rule: Any = None
     token: Any = None
-    retry_after: float | None = None
 
     def __init__(self, reason: str, description: str) -> None:
         self.reason = reason
@@ -75,6 +73,11 @@ class AuthError(Exception):
 
     def __str__(self) -> str:
         return self.description
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which it is worth trying again, where waiting helps."""
+        return None
 
     def parameters(self) -> list[tuple[str, str | None]]:
         """Return what a challenge says of this refusal; None stands for a parameter to be left out.
@@ -181,18 +184,19 @@ class InsufficientUserAuthentication(AuthError):
 
 
 class ProviderUnavailable(AuthError):
-    """What the check needs from the provider is unavailable right now: 503. It says nothing about the token.
-
-    Attributes:
-        retry_after: seconds after which it is worth trying again.
-    """
+    """What the check needs from the provider is unavailable right now: 503, whatever the token is."""
 
     status: ClassVar[int] = 503
     code: ClassVar[str | None] = "temporarily_unavailable"
 
     def __init__(self, description: str, *, retry_after: float) -> None:
         super().__init__("provider_unavailable", description)
-        self.retry_after: float = retry_after
+        self._retry_after = retry_after
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds after which it is worth trying again."""
+        return self._retry_after
 
     def parameters(self) -> list[tuple[str, str | None]]:
         """Return nothing: RFC 6750's codes describe problems with the token, and this is not one."""

@@ -8,7 +8,7 @@ so whoever compares addresses puts the configured origin in front of `target`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 __all__ = ["Headers", "Incoming", "Request"]
 
@@ -41,6 +41,7 @@ class Incoming(Protocol):
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of every header field called `name` (in lower case), in their order."""
+        ...
 
 
 class Request:
@@ -70,7 +71,7 @@ class Request:
         certificate: bytes | None = None,
         peer: str | None = None,
     ) -> None:
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        pairs: Any = headers.items() if isinstance(headers, Mapping) else headers
         self.method: str | None = method
         self.url: str | None = url
         self.headers: tuple[tuple[bytes, bytes], ...] = tuple(
@@ -102,11 +103,11 @@ class BareHeaders:
 
     __slots__ = ("headers",)
 
-    method: str | None = None
-    url: str | None = None
-    target: bytes | None = None
-    certificate: bytes | None = None
-    peer: str | None = None
+    method: None = None
+    url: None = None
+    target: None = None
+    certificate: None = None
+    peer: None = None
 
     def __init__(self, headers: Headers) -> None:
         self.headers = tuple(headers)

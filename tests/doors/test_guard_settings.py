@@ -35,7 +35,7 @@ def test_what_could_not_be_answered_with_is_a_configuration_error(settings: dict
 
 def test_a_guard_needs_a_server() -> None:
     with pytest.raises(ConfigurationError, match="ResourceServer"):
-        Guard("https://login.example")
+        Guard("https://login.example")  # type: ignore[arg-type] # the mistake that is tested
 
 
 def test_an_issuer_that_is_no_url_is_not_published() -> None:

@@ -102,8 +102,7 @@ class AuthenticateMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through to the application, or refuse it."""
-        kind = scope["type"]
-        if kind != "http" and kind != "websocket" and not is_request(scope):
+        if scope["type"] != "http" and not is_request(scope):
             await self._app(scope, receive, send)
             return
         request = Serving()  # not in a `with` block: a tenth of what all this costs
