@@ -61,11 +61,19 @@ def test_exp_is_required() -> None:
 
 
 def test_a_null_is_an_absent_claim() -> None:
-    claims: ClaimsSet = {**SOUND, "nbf": None, "iat": None, "sub": None, "jti": None}
+    claims: ClaimsSet = {**SOUND, "sub": None, "jti": None}
     checks = compose_checks(leeway=10, audiences=None, audience_claim="aud", required=(), required_values={})
     assert checks(claims, NOW)
     with pytest.raises(InvalidToken, match="'exp'"):
         checks({**claims, "exp": None}, NOW)
+
+
+@pytest.mark.parametrize("claim", ["nbf", "iat"])
+def test_a_null_is_not_a_date_though(claim: str) -> None:
+    checks = compose_checks(leeway=10, audiences=None, audience_claim="aud", required=(), required_values={})
+    with pytest.raises(InvalidToken, match=f"'{claim}' claim is not a date") as refusal:
+        checks({**SOUND, claim: None}, NOW)
+    assert refusal.value.reason == "invalid_claim"
 
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])

@@ -97,11 +97,9 @@ BEGINNINGS = [
     row
     for name in ("nbf", "iat")
     for row in (
-        *claims(
-            name, None, ABSENT, None, NOW, NOW - 1, NOW + LEEWAY, NOW + LEEWAY - 0.5, 0, -1, -(2**53), 1.5
-        ),
+        *claims(name, None, ABSENT, NOW, NOW - 1, NOW + LEEWAY, NOW + LEEWAY - 0.5, 0, -1, -(2**53), 1.5),
         *claims(name, "not_yet_valid", NOW + LEEWAY + 0.001, NOW + LEEWAY + 1, NOW + 3600, 2**53),
-        *claims(name, "invalid_claim", *NOT_NUMBERS, 2**53 + 1, 2**64, 1e300, -1e300),
+        *claims(name, "invalid_claim", None, *NOT_NUMBERS, 2**53 + 1, 2**64, 1e300, -1e300),
         number(name, "9" * 4000, "invalid_claim"),
         number(name, "1e400", "malformed"),
         number(name, "NaN", "malformed"),
@@ -136,7 +134,8 @@ def test_a_claim_gets_one_decision(case: Row, caplog: pytest.LogCaptureFixture) 
 @pytest.mark.parametrize("value", [ABSENT, None], ids=["absent", "null"])
 def test_an_access_token_of_rfc9068_without_a_required_claim_is_refused(name: str, value: Any) -> None:
     """RFC 9068, section 2.2."""
-    assert refusal(minting.server(profile=RFC9068), minting.token(**{name: value})) == "missing_claim"
+    reason = "invalid_claim" if (name, value) == ("iat", None) else "missing_claim"  # null is not a date
+    assert refusal(minting.server(profile=RFC9068), minting.token(**{name: value})) == reason
 
 
 @pytest.mark.parametrize("name", ["sub", "client_id", "jti"])

@@ -87,7 +87,6 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
         [with_header(crit=["exp"])],
     ),
     "The token's header has 'b64', which is not supported.": ("critical", [with_header(b64=True)]),
-    "The token's header has 'zip', which is not supported.": ("critical", [with_header(zip="DEF")]),
     "The token's header has 'enc', which is not supported.": ("critical", [with_header(enc="A128GCM")]),
     "The token's kid is not a string, or too long.": (
         "malformed",

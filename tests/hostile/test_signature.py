@@ -156,10 +156,10 @@ def refusal(server: ResourceServer, token: str) -> str:
 
 
 UNFIT: list[dict[str, Any]] = [
-    {"use": "enc"}, {"use": "SIG"}, {"use": ""}, {"use": None}, {"use": ["sig"]}, {"use": 1},
-    {"key_ops": []}, {"key_ops": ["sign"]}, {"key_ops": ["encrypt"]}, {"key_ops": "verify"}, {"key_ops": {}},
+    {"use": "enc"}, {"use": "SIG"}, {"use": False}, {"use": ["sig"]}, {"use": 1},
+    {"key_ops": []}, {"key_ops": ["sign"]}, {"key_ops": ["encrypt"]}, {"key_ops": "sign"}, {"key_ops": {}},
     {"key_ops": ["VERIFY"]}, {"key_ops": 1}, {"key_ops": True},
-    {"alg": "none"}, {"alg": ""}, {"alg": "HS256"}, {"alg": "RSA-OAEP"}, {"alg": "ES256K"}, {"alg": 1},
+    {"alg": "none"}, {"alg": False}, {"alg": "HS256"}, {"alg": "RSA-OAEP"}, {"alg": "ES256K"}, {"alg": 1},
     {"alg": []}, {"kid": 1}, {"kid": ["x"]}, {"kid": "x" * 513}, {"kty": "oct"}, {"kty": "rsa"},
     {"kty": None}, {"d": "AAAA"},
 ]  # fmt: skip

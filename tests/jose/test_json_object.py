@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import json
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from bearerguard._jose import json_object
 from bearerguard._jose.json_object import decode_json, decode_object
 from bearerguard._limits import MAX_JSON_DEPTH
 
@@ -73,6 +79,113 @@ def test_the_greatest_depth_is_accepted_among_any_number_of_brackets() -> None:
 def test_a_string_hides_no_nesting_behind_it(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"^nested too deep$"):
         decode_json(b"[" + text + b"," + nested(MAX_JSON_DEPTH) + b"]")
+
+
+def exact_depth(data: bytes) -> int:
+    """The deepest nesting of brackets outside strings, byte by byte: what the check is held against."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in data:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == ord("\\"):
+                escaped = True
+            elif byte == ord('"'):
+                in_string = False
+        elif byte == ord('"'):
+            in_string = True
+        elif byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
+
+
+def verdict(data: bytes) -> str:
+    try:
+        decode_json(data)
+    except ValueError as refusal:
+        return str(refusal)
+    return "taken"
+
+
+STRINGS = ("", "[", "]]", "{[" * 9, '"', '"[', "\\", '\\"', "\\\\", '\\\\"[', "\n[", "é[", "a")
+leaves = st.sampled_from([*STRINGS, 1, None]) | st.text(alphabet='[]{}"\\,n', max_size=8)
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=12) | st.dictionaries(st.sampled_from(STRINGS), inner, max_size=6),
+    max_leaves=40,
+)
+
+
+@settings(deadline=None)
+@given(value=values, levels=st.integers(0, 70), padding=st.integers(0, 17))
+def test_exactly_what_nests_too_deep_is_refused(value: Any, levels: int, padding: int) -> None:
+    inner = json.dumps([value, [[]] * 65], ensure_ascii=False)
+    text = f"[{'[],' * padding}{'[' * levels}{inner}{']' * levels}]".encode()
+    expected = "nested too deep" if exact_depth(text) > MAX_JSON_DEPTH else "taken"
+    assert verdict(text) == expected
+
+
+@settings(deadline=None)
+@given(text=st.text(alphabet='[]{}"\\:,1n ', max_size=300).map(str.encode), front=st.integers(0, 80))
+def test_what_is_no_json_is_refused_however_its_brackets_stand(text: bytes, front: int) -> None:
+    text = b"[" * front + text
+    try:
+        json.loads(text)
+    except ValueError:
+        assert verdict(text) in ("not JSON", "nested too deep")
+    else:
+        assert (verdict(text) == "taken") == (exact_depth(text) <= MAX_JSON_DEPTH)
+
+
+SIZE = 16 * 1024
+NASTY = {
+    "siblings": b"[" + b"[]," * (SIZE // 3),
+    "objects": b"[" + b"{}," * (SIZE // 3),
+    "open": b"[" * SIZE,
+    "nested": b"[" * (SIZE // 2) + b"]" * (SIZE // 2),
+    "closed": b"]" * SIZE,
+    "up and down": (b"[" * 60 + b"]" * 60) * (SIZE // 120),
+    "at the brink": b"[" * 63 + b"[]" * (SIZE // 2),
+    "in a string": b'["' + b"[" * SIZE + b'"]',
+    "in a string that never ends": b'["' + b"[" * SIZE,
+    "in many strings": b"[" + b'"[",' * (SIZE // 4),
+    "strings between brackets": b"[" + b'["["],' * (SIZE // 6),
+    "escaped quotes": b'["' + b'\\"[' * (SIZE // 3) + b'"]',
+    "escaped backslashes": b'["' + b"\\\\" * (SIZE // 2) + b"[" * 100 + b'"]',
+    "both": b'["' + b'\\"\\\\[' * (SIZE // 5),
+    "quotes": b'["' * 70 + b'"' * SIZE,
+    "members": b"[" + b'{"a":[' * (SIZE // 6),
+}
+
+
+def python_steps(data: bytes) -> int:
+    """How many lines of the library's own code reading `data` runs through, loops counted each time."""
+    steps = 0
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal steps
+        if frame.f_code.co_filename != json_object.__file__:
+            return None
+        steps += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        verdict(data)
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+@pytest.mark.parametrize("text", NASTY.values(), ids=NASTY.keys())
+def test_counting_brackets_takes_a_step_for_eight_of_them_whatever_the_text(text: bytes) -> None:
+    brackets = sum(map(text.count, (b"[", b"]", b"{", b"}")))
+    assert python_steps(text) <= 3 * brackets / 8 + 50
 
 
 def test_the_verdict_about_nesting_does_not_depend_on_the_callers_depth() -> None:

@@ -14,7 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc import jwk as joserfc_jwk
 
-from bearerguard._jose.jwk import UnusableKey, VerificationKey, import_jwk, import_pem, thumbprint
+from bearerguard._jose.jwk import (
+    UnusableKey,
+    VerificationKey,
+    import_exact_jwk,
+    import_jwk,
+    import_pem,
+    thumbprint,
+)
 from bearerguard._limits import MAX_KID_CHARACTERS
 from bearerguard.testing import signing_key
 from tests.jose import edwards25519
@@ -147,6 +154,117 @@ def test_a_keys_own_alg_narrows_what_it_is_used_for() -> None:
     assert set(import_public({**KEYS["Ed25519"].public_jwk(), "alg": "EdDSA"}).verifiers) == {"EdDSA"}
 
 
+# -- what providers write that is not quite what the RFC says
+
+
+def widened(jwk: dict[str, Any], member: str, zeros: int) -> dict[str, Any]:
+    """A JWK of which one number has zero bytes in front."""
+    return {**jwk, member: text(bytes(zeros) + base64.urlsafe_b64decode(jwk[member] + "=="))}
+
+
+def narrowed(jwk: dict[str, Any]) -> dict[str, Any]:
+    """A JWK of which all numbers have lost the zero bytes in front."""
+    numbers = {
+        name: base64.urlsafe_b64decode(jwk[name] + "==") for name in ("n", "e", "x", "y") if name in jwk
+    }
+    return {**jwk, **{name: text(number.lstrip(b"\0")) for name, number in numbers.items()}}
+
+
+def with_short_coordinate(curve: ec.EllipticCurve, member: str) -> dict[str, Any]:
+    """A key of which a coordinate begins with a zero byte: found by trying, a few hundred at most."""
+    name, size = {256: "P-256", 384: "P-384", 521: "P-521"}[curve.key_size], (curve.key_size + 7) // 8
+    while True:
+        point = ec.generate_private_key(curve).public_key().public_numbers()
+        if getattr(point, member) < 1 << (8 * size - 8):
+            x, y = (text(number.to_bytes(size, "big")) for number in (point.x, point.y))
+            return {"kty": "EC", "crv": name, "x": x, "y": y}
+
+
+@pytest.mark.parametrize("zeros", [1, 2, 33])
+@pytest.mark.parametrize(("key_type", "member"), [("RSA", "n"), ("RSA", "e"), ("P-256", "x"), ("P-521", "y")])
+def test_zero_bytes_in_front_of_a_number_change_nothing(key_type: str, member: str, zeros: int) -> None:
+    published = KEYS[key_type].public_jwk()
+    key = import_public(widened(published, member, zeros))
+    assert key.identity == import_public(published).identity
+    assert key.jwk == import_public(published).jwk
+
+
+@pytest.mark.parametrize(
+    "curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()], ids=lambda curve: curve.name
+)
+@pytest.mark.parametrize("member", ["x", "y"])
+def test_a_coordinate_that_lost_its_zero_bytes_is_the_same_number(curve: Any, member: str) -> None:
+    exact = with_short_coordinate(curve, member)
+    short = narrowed(exact)
+    assert short != exact
+    assert import_public(short).jwk == import_public(exact).jwk == exact
+    assert import_public(short).thumbprint == joserfc_jwk.import_key(exact).thumbprint()
+
+
+@each_key_type
+@pytest.mark.parametrize(
+    "member", ["use", "alg", "key_ops", "d", "p", "q", "dp", "dq", "qi", "oth", "x5c", "x5t"]
+)
+def test_a_member_that_is_null_is_not_there(key_type: str, member: str) -> None:
+    published = KEYS[key_type].public_jwk()
+    without = {name: value for name, value in published.items() if name != member}
+    assert import_public({**published, member: None}).identity == import_public(without).identity
+
+
+def test_an_empty_use_or_alg_says_nothing() -> None:
+    published = KEYS["RSA"].public_jwk()
+    assert import_public({**published, "use": "", "alg": ""}).identity == import_public(published).identity
+
+
+def test_one_operation_may_stand_outside_an_array() -> None:
+    assert import_public({**KEYS["P-256"].public_jwk(), "key_ops": "verify"})
+
+
+# -- the key of a stranger
+
+
+def why_inexact(jwk: dict[str, Any]) -> str:
+    with pytest.raises(UnusableKey) as refusal:
+        import_exact_jwk(jwk)
+    return str(refusal.value)
+
+
+@each_key_type
+def test_an_exact_jwk_is_the_key_that_it_is(key_type: str) -> None:
+    published = KEYS[key_type].public_jwk()
+    assert import_exact_jwk(published).identity == import_public(published).identity
+
+
+@pytest.mark.parametrize(
+    "inexact",
+    [
+        widened(KEYS["RSA"].public_jwk(), "n", 1),
+        widened(KEYS["RSA"].public_jwk(), "e", 1),
+        widened(KEYS["P-256"].public_jwk(), "x", 1),
+        widened(KEYS["P-256"].public_jwk(), "y", 1),
+        narrowed(with_short_coordinate(ec.SECP256R1(), "x")),
+        narrowed(with_short_coordinate(ec.SECP256R1(), "y")),
+    ],
+    ids=["n wide", "e wide", "x wide", "y wide", "x short", "y short"],
+)
+def test_numbers_of_another_length_are_no_exact_jwk(inexact: dict[str, Any]) -> None:
+    assert import_public(inexact)
+    assert "not as long" in why_inexact(inexact)
+
+
+@pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
+@pytest.mark.parametrize("value", [None, "", "AQAB"])
+def test_no_member_of_a_private_key_is_in_an_exact_jwk(member: str, value: Any) -> None:
+    for key_type in ("RSA", "P-256", "Ed25519"):
+        assert "private" in why_inexact({**KEYS[key_type].public_jwk(), member: value})
+
+
+def test_a_secret_or_a_weak_key_is_no_exact_jwk_either() -> None:
+    assert why_inexact(signing_key("oct").secret_jwk())
+    assert why_inexact({"kty": "oct"})
+    assert "1024 bits" in why_inexact({"kty": "RSA", "n": uint(1 << 1023 | 1), "e": "AQAB"})
+
+
 def test_neither_repr_nor_str_shows_the_key() -> None:
     published = KEYS["RSA"].public_jwk()
     key = import_public(published)
@@ -187,24 +305,27 @@ def test_a_secret_that_is_short_or_malformed_is_unusable(k: Any) -> None:
         ({"kty": "rsa"}, "kty is 'rsa'"),
         ({"kty": 1}, "kty"),
         ({"use": "enc"}, "use"),
-        ({"use": None}, "use"),
         ({"key_ops": ["sign"]}, "key_ops"),
-        ({"key_ops": "verify"}, "key_ops"),
+        ({"key_ops": "sign"}, "key_ops"),
+        ({"key_ops": []}, "key_ops"),
+        ({"use": "SIG"}, "use"),
+        ({"use": False}, "use"),
         ({"kid": 1}, "kid"),
         ({"kid": "k" * (MAX_KID_CHARACTERS + 1)}, "kid"),
         ({"alg": "RSA-OAEP"}, "alg"),
         ({"alg": "ES256"}, "alg"),
         ({"alg": "none"}, "alg"),
         ({"alg": ["RS256"]}, "alg"),
-        ({"d": "AQAB"}, "private"),
+        *(({member: "AQAB"}, "private") for member in ("d", "p", "q", "dp", "dq", "qi")),
+        ({"oth": []}, "private"),
         ({"n": None}, "n is missing"),
         ({"n": 5}, "n is missing"),
-        ({"n": ""}, "n or e"),
-        ({"n": "AA" + "B" * 342}, "n or e"),
+        ({"n": ""}, "0 bits"),
+        ({"n": "AAAA"}, "0 bits"),
         ({"n": "not base64url"}, "not base64url"),
         ({"n": "é"}, "not base64url"),
-        ({"e": ""}, "n or e"),
-        ({"e": "AAEAAQ"}, "n or e"),
+        ({"e": ""}, "exponent"),
+        ({"e": "AAAA"}, "exponent"),
         ({"e": uint(1)}, "exponent"),
         ({"e": uint(65536)}, "exponent"),
         ({"e": uint(2**64 + 1)}, "exponent"),
@@ -248,13 +369,15 @@ def test_a_kid_may_have_the_greatest_length() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"crv": "P-384"}, "length of the curve"),
+        ({"crv": "P-384"}, "no EC key"),
         ({"crv": "secp256k1"}, "curve"),
         ({"crv": None}, "crv"),
         ({"x": text(b"\0" * 32)}, "no EC key"),
         ({"x": text(b"\xff" * 32)}, "no EC key"),
-        ({"x": text(b"\1" * 31)}, "length"),
-        ({"x": text(b"\0" + b"\1" * 32)}, "length"),
+        ({"x": text(b"\1" * 31)}, "no EC key"),
+        ({"x": text(b"\1" + b"\0" * 32)}, "no EC key"),
+        ({"x": text(b"\1" * 1000)}, "no EC key"),
+        ({"x": ""}, "no EC key"),
         ({"y": None}, "y is missing"),
         ({"d": "AQAB"}, "private"),
     ],
@@ -295,7 +418,7 @@ def test_each_point_of_small_order_is_unusable_as_jwk_and_as_pem() -> None:
 
 def test_no_reason_shows_a_part_of_the_key() -> None:
     published = KEYS["RSA"].public_jwk()
-    for changes in ({"use": "enc"}, {"d": "secret-part"}, {"n": published["n"] + "=="}, {"e": "AAEAAQ"}):
+    for changes in ({"use": "enc"}, {"d": "secret-part"}, {"n": published["n"] + "=="}, {"e": "AAEAAA"}):
         reason = why_unusable({**published, **changes})
         assert published["n"][:20] not in reason
         assert "secret-part" not in reason
@@ -333,6 +456,34 @@ def test_a_private_key_in_pem_is_refused_as_such(private: Any) -> None:
 def test_what_is_no_pem_key_or_certificate_is_unusable(pem: str) -> None:
     with pytest.raises(UnusableKey, match="no PEM"):
         import_pem(pem)
+
+
+@pytest.mark.parametrize("line_end", ["\\n", "\\r\\n", "\\\\n", "\n", "\r\n", " "], ids=ascii)
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+@each_key_type
+def test_pem_is_read_whatever_became_of_its_line_ends(key_type: str, line_end: str, quote: str) -> None:
+    pem = public_pem(cast("Any", KEYS[key_type].private).public_key())
+    for given in (pem, certificate(key_type)):
+        mangled = quote + given.replace("\n", line_end) + quote
+        assert import_pem(mangled).thumbprint == import_public(KEYS[key_type].public_jwk()).thumbprint
+
+
+def test_a_private_key_is_seen_behind_line_ends_that_are_written_out() -> None:
+    pem = cast("Any", KEYS["RSA"].private).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(UnusableKey, match="private"):
+        import_pem(pem.decode().replace("\n", "\\n"))
+
+
+@pytest.mark.parametrize("label", ["X509 CRL", "CERTIFICATE REQUEST", "PKCS7", "PGP PUBLIC KEY BLOCK"])
+def test_pem_of_another_kind_is_named(label: str) -> None:
+    with pytest.raises(UnusableKey, match=f"certificate: it is a {label}$"):
+        import_pem(f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+
+
+def test_the_dates_of_a_certificate_are_kept_with_its_key() -> None:
+    begins, ends = (dt.datetime(2020, 1, day, tzinfo=dt.UTC).timestamp() for day in (1, 2))
+    assert import_pem(certificate("RSA")).valid == (begins, ends)
+    assert import_pem(public_pem(cast("Any", KEYS["RSA"].private).public_key())).valid is None
 
 
 def test_a_certificate_of_a_version_that_there_is_not_is_unusable() -> None:

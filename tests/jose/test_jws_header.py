@@ -56,9 +56,15 @@ def test_any_crit_is_refused_since_nothing_it_could_name_is_understood(value: An
     assert reason_of(segment(alg="RS256", crit=value)) == "critical"
 
 
-@pytest.mark.parametrize("name", ["b64", "zip", "enc"])
+@pytest.mark.parametrize("name", ["b64", "enc"])
 def test_members_that_change_what_the_payload_means_are_refused(name: str) -> None:
     assert reason_of(segment(alg="RS256", **{name: True})) == "critical"
+
+
+@pytest.mark.parametrize("value", ["NONE", "DEF", "RS256", "", None, 1, {}], ids=str)
+def test_zip_is_nothing_to_a_signed_text_unless_crit_names_it(value: Any) -> None:
+    assert parse_header(segment(alg="RS256", zip=value)) == Header("RS256", None, None)
+    assert reason_of(segment(alg="RS256", zip=value, crit=["zip"])) == "critical"
 
 
 def test_a_kid_has_a_greatest_length() -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import base64
+import datetime as dt
 import json
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bearerguard._jose.key_material import UnusableKeys, read_keys
+from bearerguard._jose.key_material import UnusableKeys, read_keys, why_out_of_date
 from bearerguard._limits import MAX_KEYS, MAX_KID_CHARACTERS
 from bearerguard.testing import SigningKey, signing_key
 
@@ -21,6 +26,22 @@ def pem_of(key: SigningKey) -> str:
 
 
 PEM, OTHER_PEM = pem_of(FIRST), pem_of(SECOND)
+
+
+FILE_NAMES = [
+    "/etc/keys/issuer",
+    "./issuer",
+    "../keys/issuer",
+    "~/issuer",
+    "C:\\keys\\issuer",
+    "c:/issuer",
+    *(f"keys/issuer.{ending}" for ending in ("pem", "PEM", "crt", "cer", "key", "json", "jwks", "jwk")),
+]
+KEY_IN_BASE64 = base64.b64encode(
+    cast("Any", signing_key("RSA").private)
+    .public_key()
+    .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+).decode()
 
 
 def kids_in(material: Any) -> list[str | None]:
@@ -143,7 +164,15 @@ def test_where_no_key_is_usable_the_first_reasons_are_told() -> None:
         ("5", "neither a JWK nor a JWK set"),
         ({}, "neither kty"),
         ({"k1": "no PEM"}, "neither kty"),
-        ({"jwks_uri": "https://login.example"}, "neither kty"),
+        ({"jwks_uri": "https://login.example"}, "metadata of an issuer, not its keys: leave keys out"),
+        ({"issuer": "https://login.example"}, "or give the jwks_uri in it as keys"),
+        ('{"issuer": "https://login.example", "jwks_uri": ""}', "metadata"),
+        ("<!DOCTYPE html>", "HTML (a login page, perhaps?)"),
+        (b"  \n<html>", "HTML (a login page, perhaps?)"),
+        (Path("jwks.json"), "keys=Path(...).read_text()"),
+        *((name, "keys=Path(...).read_text()") for name in FILE_NAMES),
+        (KEY_IN_BASE64, "-----BEGIN PUBLIC KEY-----"),
+        (f" {KEY_IN_BASE64}\n", "-----BEGIN PUBLIC KEY-----"),
         pytest.param({"keys": {"k1": PEM}}, "no array", id="keys by kid"),
         ({"keys": "text"}, "no array"),
         ({"keys": None}, "no array"),
@@ -156,6 +185,51 @@ def test_what_is_no_form_of_a_key_says_what_it_is(material: Any, why: str) -> No
     refusal = refusal_of(material)
     assert refusal.kind == "not_a_key_set"
     assert why in str(refusal)
+
+
+@pytest.mark.parametrize(
+    "secret", ["correct horse battery", "c2VjcmV0LXNlY3JldA==", "12345678", b"\xff\x00", "/a+b=="]
+)
+def test_a_secret_that_is_given_as_it_is_says_how_to_give_one_and_shows_nothing_of_it(secret: Any) -> None:
+    with pytest.raises(UnusableKeys) as refusal:
+        read_keys(secret, allow_secret=True)
+    assert "{'kty': 'oct', 'k': ...}" in str(refusal.value)
+    assert str(secret)[2:8] not in str(refusal.value)
+    assert "oct" not in str(refusal_of(secret))
+
+
+def test_a_secret_in_another_type_says_its_type() -> None:
+    with pytest.raises(UnusableKeys, match=r"^it is a int, and no form of a key$"):
+        read_keys(123456, allow_secret=True)
+
+
+def certificate(begins: dt.datetime, ends: dt.datetime) -> str:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer.test")])
+    key = cast("Any", FIRST.private)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, begins, ends).sign(key, hashes.SHA256())
+    return made.public_bytes(Encoding.PEM).decode()
+
+
+def test_a_certificate_that_has_expired_or_is_not_valid_yet_is_used_and_told_with_its_date() -> None:
+    begins, ends = dt.datetime(2020, 2, 3, tzinfo=dt.UTC), dt.datetime(2021, 4, 5, 6, tzinfo=dt.UTC)
+    pem = certificate(begins, ends)
+    (unnamed,) = read_keys(pem)[0]
+    (named,) = read_keys({"k1": pem})[0]
+    early, late = begins.timestamp() - 1, ends.timestamp() + 1
+    used = "the key is used all the same"
+    assert why_out_of_date(unnamed, early) == f"the certificate of a key is valid from 2020-02-03 on; {used}"
+    assert (
+        why_out_of_date(named, late) == f"the certificate of a key (kid 'k1') expired on 2021-04-05; {used}"
+    )
+    for now in (begins.timestamp(), ends.timestamp()):
+        assert why_out_of_date(named, now) is None
+    assert why_out_of_date(read_keys(JWK)[0][0], late) is None
+
+
+def test_the_dates_of_a_certificate_may_be_any_that_it_can_carry() -> None:
+    (key,) = read_keys(certificate(dt.datetime(1950, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59)))[0]
+    assert why_out_of_date(key, 1.8e9) is None
+    assert "1950-01-01" in str(why_out_of_date(key, -1e12))
 
 
 def test_lists_may_be_nested_in_reason() -> None:

@@ -125,8 +125,6 @@ def test_nothing_that_the_old_libraries_refused_for_its_signature_or_its_claims_
         "`EdDSA`",
         "expired five seconds ago",
         "`nbf` in five seconds",
-        "`nbf: null`",
-        "`iat: null`",
         "`sub: null`",
         "`at_hash`",
     }

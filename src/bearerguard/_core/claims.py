@@ -20,6 +20,7 @@ ClaimsSet = dict[str, Any]
 """The claims of a token, by name (RFC 7519, section 2)."""
 ClaimChecks = Callable[[ClaimsSet, float], float]
 """All checks of a provider: until when (not included) the token is valid, leeway included."""
+_ABSENT: Any = object()
 
 
 def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
@@ -58,14 +59,14 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
         until: float = expires + leeway
         if not now < until:  # so put that a clock which is no number lets nobody in
             raise InvalidToken("expired", "The token has expired.")
-        not_before = claims.get("nbf")
-        if not_before is not None:
+        not_before = claims.get("nbf", _ABSENT)
+        if not_before is not _ABSENT:  # null is there, and is not a date
             check_date(not_before, "nbf")
             if now < not_before - leeway:
                 raise InvalidToken("not_yet_valid", "The token is not valid yet.")
         # A token issued in the future is refused like one that is not valid yet: its clock or ours is wrong.
-        issued_at = claims.get("iat")
-        if issued_at is not None:
+        issued_at = claims.get("iat", _ABSENT)
+        if issued_at is not _ABSENT:
             if issued_at.__class__ is not int or not 0 <= issued_at <= MAX_NUMERIC_DATE:
                 check_date(issued_at, "iat")
             if now < issued_at - leeway:

@@ -30,9 +30,8 @@ def decode_json(data: bytes, decode: Callable[[bytes], Any] = _decode_any) -> An
         ValueError: not JSON, not UTF-8, nested deeper than `limits.MAX_JSON_DEPTH`, or not of that kind.
     """
     # The parser's own depth limit depends on how deep the caller stands; this one does not. Counting is
-    # a fast upper bound, so the exact walk is only taken by a text that has many brackets. What is left
-    # without them says how many there are, of both kinds, in one pass.
-    if len(data) - len(data.translate(None, b"{[")) > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH:
+    # a fast upper bound: what is left without brackets says how many there are, of both kinds, in one pass.
+    if len(data) - len(data.translate(None, b"{[")) > MAX_JSON_DEPTH and _is_too_deep(data):
         raise ValueError("nested too deep")
     try:
         return decode(data)
@@ -62,23 +61,41 @@ def decode_object_again(data: bytes) -> dict[str, Any]:
     return members
 
 
-def _depth(data: bytes) -> int:
-    """The deepest nesting of brackets outside strings."""
+_NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'{}[]"')
+_AS_BITS = bytes.maketrans(b"{[}]", b"1100")
+
+
+def _profile(brackets: int) -> tuple[int, int]:
+    """How deep eight brackets, one a bit and 1 for one that opens, lead in the end, and at their deepest."""
     depth = deepest = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:  # backslash
-                escaped = True
-            elif byte == 0x22:  # quote
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"}]":
-            depth -= 1
-    return deepest
+    for bit in f"{brackets:08b}":
+        depth += 1 if bit == "1" else -1
+        deepest = max(deepest, depth)
+    return depth, deepest
+
+
+_STEP = tuple(_profile(brackets)[0] for brackets in range(256))
+_ROOM = tuple(MAX_JSON_DEPTH - _profile(brackets)[1] for brackets in range(256))
+"""How deep eight brackets may begin."""
+
+
+def _is_too_deep(data: bytes) -> bool:
+    """Whether brackets outside strings nest too deep, as far as `data` is JSON.
+
+    Whoever sends a token chooses what is in it, so this takes one step for eight brackets, and no more for
+    anything else: whole passes over the text, each linear, are left to functions of `bytes` and `int`. What
+    is not JSON may get either answer behind the first mistake, as the parser ends there.
+    """
+    if b"\\" in data:  # there are none outside strings; without them each quote begins or ends one
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = data.translate(_AS_BITS, _NOT_STRUCTURE)
+    if b'"' in brackets:
+        # Two quotes side by side are an empty string, or join two strings: nothing is lost with them.
+        brackets = b"".join(brackets.replace(b'""', b"").split(b'"')[::2])
+    size = (len(brackets) + 7) // 8
+    depth = 0
+    for eight in int(b"0" + brackets.ljust(8 * size, b"0"), 2).to_bytes(size, "big"):
+        if depth > _ROOM[eight]:
+            return True
+        depth += _STEP[eight]
+    return False

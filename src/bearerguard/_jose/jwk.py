@@ -3,13 +3,18 @@
 A key that is weak, private, for encryption, malformed or of an unknown kind is refused with a reason; the
 reader of a whole set decides what that means. A key's own `alg`, `use` and `key_ops` bind: they can only
 narrow what it is used for. `x5c`, `x5u` and the like are ignored: a certificate chain proves nothing here.
+
+Providers write numbers with zero bytes too many or too few, and null for what is not there. That is taken from
+them (`import_jwk`), and nothing of it is kept: members and thumbprint are those of RFC 7518 and 7638. A key
+that comes from anybody else has to be written exactly so (`import_exact_jwk`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -34,12 +39,14 @@ class VerificationKey(msgspec.Struct, frozen=True):
         verifiers: the verify function of each algorithm that the key may be used for.
         jwk: the members that define the key, and `kid` and `alg` where given; empty for a secret.
         thumbprint: SHA-256, base64url (RFC 7638); empty for a secret.
+        valid: for a key out of a certificate, from when and until when that is valid, in seconds since 1970.
     """
 
     kid: str | None
     verifiers: Mapping[str, Verify]
     jwk: Mapping[str, str]
     thumbprint: str
+    valid: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
         return f"VerificationKey(kid={self.kid!r}, thumbprint={self.thumbprint!r})"
@@ -56,12 +63,18 @@ _CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
     "P-521": ec.SECP521R1,
 }
 _CURVE_NAMES: Final = {curve().name: name for name, curve in _CURVES.items()}
+_KTY: Final = re.compile(r"[A-Za-z]{1,4}")
+_WRITTEN_LINE_END: Final = re.compile(r"(?:\\+r)?\\+n|\\+r")
+_PEM_LABEL: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----")
+_PEM_LABELS: Final = ("PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE")
 # The members that alone define a key, by kty (RFC 7638 section 3.2, RFC 8037 section 2).
 _DEFINING: Final = {"RSA": ("e", "n"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+# RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1, RFC 8037 section 2; one prime of an RSA key is as good as all.
+_PRIVATE: Final = ("d", "p", "q", "dp", "dq", "qi", "oth")
 
 
 def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey:
-    """Return the checked key that a JWK describes.
+    """Return the checked key that a JWK of a provider describes, as providers write them.
 
     Args:
         jwk: the members of the JWK.
@@ -82,16 +95,34 @@ def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey
         key: PublicKey = _secret(jwk)
         defining: dict[str, str] = {}
     elif kty in _DEFINING:
-        if "d" in jwk:
+        if any(jwk.get(member) is not None for member in _PRIVATE):
             raise UnusableKey("it is a private key; publish only its public part, and replace it")
         try:
             key = _IMPORTERS[kty](jwk)
         except (ValueError, UnsupportedAlgorithm):
             raise UnusableKey(f"its members make no {kty} key") from None
-        defining = {"kty": kty, **{member: _text(jwk, member) for member in _DEFINING[kty]}}
+        defining = _members(key)
     else:
-        raise UnusableKey(f"its kty is {kty!r:.40}, which is no kind of signature key known here")
-    return _prepare(kty, key, defining, kid, jwk.get("alg"))
+        shown = f"is {kty!r}" if _KTY.fullmatch(kty) else "is a word"
+        raise UnusableKey(f"its kty {shown}, which is no kind of signature key known here")
+    return _prepare(kty, key, defining, kid, None if jwk.get("alg") == "" else jwk.get("alg"))
+
+
+def import_exact_jwk(jwk: Mapping[str, Any]) -> VerificationKey:
+    """Return the checked key that a stranger's JWK describes, such as that of a proof (RFC 9449, section 4.2).
+
+    One key has one text: canonical lengths (RFC 7518, sections 6.2.1 and 6.3.1), base64url, and no member that
+    a private or symmetric key has, not even as null.
+
+    Raises:
+        UnusableKey: for any other JWK, whatever is in it.
+    """
+    if "k" in jwk or any(member in jwk for member in _PRIVATE):
+        raise UnusableKey("it has a member of a private or symmetric key")
+    key = import_jwk(jwk, allow_secret=False)
+    if any(jwk[member] != key.jwk[member] for member in ("kty", *_DEFINING[key.jwk["kty"]])):
+        raise UnusableKey("its numbers are not as long as they should be (RFC 7518, section 6)")
+    return key
 
 
 def import_pem(pem: str, *, kid: str | None = None) -> VerificationKey:
@@ -100,40 +131,52 @@ def import_pem(pem: str, *, kid: str | None = None) -> VerificationKey:
     Raises:
         UnusableKey: not PEM, a private key, or a key that cannot be used.
     """
+    pem = _WRITTEN_LINE_END.sub("\n", pem)  # as it stands in a variable of the environment, or in JSON
     if "PRIVATE KEY-----" in pem:
         raise UnusableKey("it is a private key; give only its public part")
     try:
-        key = _load_pem(pem)
+        key, valid = _load_pem(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise UnusableKey("it is no PEM public key or certificate") from None
+        label = _PEM_LABEL.search(pem)
+        named = f": it is a {label[1]}" if label and label[1] not in _PEM_LABELS else ""
+        raise UnusableKey(f"it is no PEM public key or certificate{named}") from None
     if isinstance(key, rsa.RSAPublicKey):
-        numbers = key.public_numbers()
-        _check_rsa(numbers)
-        defining = {"kty": "RSA", "e": _uint(numbers.e), "n": _uint(numbers.n)}
-    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVE_NAMES:
-        point, size = key.public_numbers(), (key.curve.key_size + 7) // 8
-        crv = _CURVE_NAMES[key.curve.name]
-        defining = {"kty": "EC", "crv": crv, "x": _uint(point.x, size), "y": _uint(point.y, size)}
+        _check_rsa(key.public_numbers())
     elif isinstance(key, Ed25519PublicKey):
-        raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        _refuse_small_order(raw)
-        defining = {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(raw).decode()}
-    else:
+        _refuse_small_order(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
+    elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVE_NAMES:
         raise UnusableKey("it is of a kind that signs no tokens")
-    return _prepare(defining["kty"], key, defining, kid, None)
+    defining = _members(key)
+    return _prepare(defining["kty"], key, defining, kid, None, valid)
 
 
-def _load_pem(pem: str) -> object:
+def _load_pem(pem: str) -> tuple[object, tuple[float, float] | None]:
+    """The public key, and from when until when the certificate around it is valid, if there is one."""
     data = pem.encode("utf-8", "replace")
     if "BEGIN CERTIFICATE-----" not in pem:
-        return load_pem_public_key(data)
+        return load_pem_public_key(data), None
     # Here, because certificates are a third of the import time, and hardly anybody gives one.
     from cryptography import x509  # noqa: PLC0415
 
     try:
-        return x509.load_pem_x509_certificate(data).public_key()
+        certificate = x509.load_pem_x509_certificate(data)
     except x509.InvalidVersion:  # the one error of its own kind
         raise ValueError("no version that there is") from None
+    dates = (certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp())
+    return certificate.public_key(), dates
+
+
+def _members(key: PublicKey) -> dict[str, str]:
+    """The members that define a public key, each in the one text that it should have."""
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return {"kty": "RSA", "e": _uint(numbers.e), "n": _uint(numbers.n)}
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        point, size = key.public_numbers(), (key.curve.key_size + 7) // 8
+        crv = _CURVE_NAMES[key.curve.name]
+        return {"kty": "EC", "crv": crv, "x": _uint(point.x, size), "y": _uint(point.y, size)}
+    raw = cast("Ed25519PublicKey", key).public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(raw).decode()}
 
 
 def thumbprint(defining: Mapping[str, str]) -> str:
@@ -148,25 +191,34 @@ def thumbprint(defining: Mapping[str, str]) -> str:
 
 
 def _prepare(
-    kty: str, key: PublicKey, defining: dict[str, str], kid: str | None, alg: object
+    kty: str,
+    key: PublicKey,
+    defining: dict[str, str],
+    kid: str | None,
+    alg: object,
+    valid: tuple[float, float] | None = None,
 ) -> VerificationKey:
     """Bind the key to every algorithm it fits, narrowed by its own `alg` (RFC 7517, section 4.4)."""
     verifiers = fitting(kty, defining.get("crv"), key)
     if alg is not None:
         verifiers = {name: verify for name, verify in verifiers.items() if name == alg}
+    if not verifiers and alg is None and isinstance(key, bytes):
+        raise UnusableKey("its secret is too short: HS256 takes 32 bytes or more (RFC 7518, section 3.2)")
     if not verifiers:
         raise UnusableKey("no signature algorithm fits it: see its alg, its curve and its length")
     labels = {name: value for name, value in (("kid", kid), ("alg", alg)) if isinstance(value, str)}
     if not defining:
         return VerificationKey(kid, verifiers, {}, "")
-    return VerificationKey(kid, verifiers, {**defining, **labels}, thumbprint(defining))
+    return VerificationKey(kid, verifiers, {**defining, **labels}, thumbprint(defining), valid)
 
 
 def _refuse_other_use(jwk: Mapping[str, Any]) -> None:
-    """`use` and `key_ops`, where given, must name signatures (RFC 7517, sections 4.2 and 4.3)."""
-    if jwk.get("use", "sig") != "sig":
+    """`use` and `key_ops`, where they say something, must name signatures (RFC 7517, sections 4.2, 4.3)."""
+    if jwk.get("use") not in (None, "", "sig"):
         raise UnusableKey("its use is not 'sig'")
     operations = jwk.get("key_ops")
+    if isinstance(operations, str):  # one, out of its array
+        operations = [operations]
     if operations is not None and not (isinstance(operations, list) and "verify" in operations):
         raise UnusableKey("its key_ops do not include 'verify'")
 
@@ -191,7 +243,12 @@ def _bytes(jwk: Mapping[str, Any], member: str) -> bytes:
     try:
         return base64url.decode(_text(jwk, member).encode("ascii"))
     except ValueError:
-        raise UnusableKey(f"its {member} is not base64url") from None
+        raise UnusableKey(f"its {member} is not base64url without padding (RFC 7515, section 2)") from None
+
+
+def _number(jwk: Mapping[str, Any], member: str) -> int:
+    """A number in big-endian bytes. Zero bytes in front are Java's sign, or are lost with some: no matter."""
+    return int.from_bytes(_bytes(jwk, member), "big")
 
 
 def _uint(number: int, size: int | None = None) -> str:
@@ -201,11 +258,7 @@ def _uint(number: int, size: int | None = None) -> str:
 
 
 def _rsa(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
-    n, e = _bytes(jwk, "n"), _bytes(jwk, "e")
-    if n[:1] in (b"", b"\0") or e[:1] in (b"", b"\0"):
-        # One key, one text, or the same key would have several thumbprints (RFC 7518, section 6.3.1).
-        raise UnusableKey("its n or e is empty or has leading zero bytes")
-    numbers = rsa.RSAPublicNumbers(int.from_bytes(e, "big"), int.from_bytes(n, "big"))
+    numbers = rsa.RSAPublicNumbers(_number(jwk, "e"), _number(jwk, "n"))
     _check_rsa(numbers)
     return numbers.public_key()
 
@@ -235,12 +288,7 @@ def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     crv = _text(jwk, "crv")
     if crv not in _CURVES:
         raise UnusableKey("its curve is not P-256, P-384 or P-521")
-    curve = _CURVES[crv]()
-    size = (curve.key_size + 7) // 8
-    x, y = _bytes(jwk, "x"), _bytes(jwk, "y")
-    if len(x) != size or len(y) != size:
-        raise UnusableKey("its x or y has not the length of the curve (RFC 7518, section 6.2.1.2)")
-    point = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
+    point = ec.EllipticCurvePublicNumbers(_number(jwk, "x"), _number(jwk, "y"), _CURVES[crv]())
     return point.public_key()  # a ValueError where the point is not on the curve
 
 

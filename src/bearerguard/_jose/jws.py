@@ -46,7 +46,8 @@ class Header(NamedTuple):
 def parse_header(segment: bytes) -> Header:
     """Return the header in the first part of a signed text.
 
-    `crit` is refused whatever it names, as nothing it could name is understood here (section 4.1.11).
+    `crit` is refused whatever it names, as nothing it could name is understood here (section 4.1.11). `zip` is
+    a member of encrypted tokens (RFC 7516, section 4.1.3) and means nothing in a signed one: it is ignored.
 
     Raises:
         JoseError: `malformed`, `critical`, or `type` for a nested text.
@@ -60,7 +61,7 @@ def parse_header(segment: bytes) -> Header:
         raise JoseError("malformed", "'s header has no alg, or its alg is not a string")
     if "crit" in members:
         raise JoseError("critical", "'s header has a critical extension that is not supported")
-    for unsupported in ("b64", "zip", "enc"):
+    for unsupported in ("b64", "enc"):
         if unsupported in members:
             raise JoseError("critical", f"'s header has {unsupported!r}, which is not supported")
     if kid is not None and (kid.__class__ is not str or len(kid) > MAX_KID_CHARACTERS):

@@ -6,6 +6,8 @@ usable is an error of the whole.
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,7 +37,12 @@ def read_keys(material: Any, *, allow_secret: bool = False) -> tuple[list[Verifi
     """
     keys: list[VerificationKey] = []
     left_out: list[str] = []
-    found = list(_entries(material, depth=0))
+    try:
+        found = list(_entries(material, depth=0))
+    except UnusableKeys as problem:
+        if allow_secret and isinstance(material, str | bytes | bytearray):
+            raise UnusableKeys(problem.kind, f"{problem}; {_HOW_A_SECRET_IS_GIVEN}") from None
+        raise
     if not found:
         raise UnusableKeys("empty", "it holds no key")
     if len(found) > MAX_KEYS:
@@ -72,7 +79,7 @@ def _entries(material: Any, depth: int) -> Iterator[Entry]:
         try:
             decoded = decode_json(text)
         except ValueError:
-            raise UnusableKeys("not_a_key_set", "it is neither JSON nor PEM") from None
+            raise UnusableKeys("not_a_key_set", _what_it_is(text)) from None
         if not isinstance(decoded, dict | list):
             raise UnusableKeys("not_a_key_set", "it is JSON, but neither a JWK nor a JWK set")
         material = decoded
@@ -84,8 +91,35 @@ def _entries(material: Any, depth: int) -> Iterator[Entry]:
                 yield from list(_entries(item, depth + 1))
             except UnusableKeys as problem:
                 yield None, UnusableKey(str(problem))
+    elif hasattr(material, "__fspath__"):
+        raise UnusableKeys("not_a_key_set", _A_PATH)
     else:
         raise UnusableKeys("not_a_key_set", f"it is a {type(material).__name__}, and no form of a key")
+
+
+_HOW_A_SECRET_IS_GIVEN = (
+    "a secret is given as a JWK, {'kty': 'oct', 'k': ...}, where k is the secret in base64url without padding"
+)
+_A_PATH = "it is the path of a file, it seems: give what is in it, as keys=Path(...).read_text()"
+_FILE_NAME = re.compile(
+    rb"(?i)(?:~|\.{0,2}[/\\]|[a-z]:[/\\]).*|.*\.(?:pem|crt|cer|der|key|pub|txt|json|jwks?)"
+)
+_KEY_IN_BASE64 = re.compile(rb"MI[A-Za-z0-9+/\s]{50,}={0,2}\s*")
+
+
+def _what_it_is(text: bytes) -> str:
+    """What was given in place of JSON or PEM, by its look; nothing of it is told, as it may be a secret."""
+    text = text.strip()
+    if text.startswith(b"<"):
+        return "it is HTML (a login page, perhaps?), neither JSON nor PEM"
+    if _KEY_IN_BASE64.fullmatch(text):
+        return (
+            "it is a key or certificate without its first and last line: put it between -----BEGIN PUBLIC "
+            "KEY----- and -----END PUBLIC KEY-----, or the same with CERTIFICATE"
+        )
+    if len(text) < 1024 and _FILE_NAME.fullmatch(text):
+        return _A_PATH
+    return "it is neither JSON nor PEM"
 
 
 def _pem_entries(text: str) -> Iterator[Entry]:
@@ -109,6 +143,11 @@ def _mapping_entries(material: Mapping[Any, Any]) -> Iterator[Entry]:
             name = str(kid)[: MAX_KID_CHARACTERS + 1]
             entry = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
             yield name, entry if _is_named_key(entry) else UnusableKey("it is neither PEM nor a JWK")
+    elif "jwks_uri" in material or "issuer" in material:
+        raise UnusableKeys(
+            "not_a_key_set",
+            "it is the metadata of an issuer, not its keys: leave keys out, or give the jwks_uri in it as keys",
+        )
     else:
         raise UnusableKeys("not_a_key_set", "it has neither kty (a JWK) nor keys (a JWK set)")
 
@@ -120,6 +159,34 @@ def _is_named_key(value: Any) -> bool:
     return (isinstance(value, str) and "-----BEGIN" in value) or (
         isinstance(value, bytes) and b"-----BEGIN" in value
     )
+
+
+def why_out_of_date(key: VerificationKey, now: float) -> str | None:
+    """Return what is wrong with the dates of the certificate that a key came in, or None; it is used all the same.
+
+    Nobody vouches for the certificate, so its dates decide nothing (RFC 7517, section 4.7, is about chains). But
+    they tell that somebody forgot to renew it, or has set a clock wrong.
+
+    Args:
+        key: the key.
+        now: seconds since 1970.
+    """
+    if key.valid is None:
+        return None
+    begins, ends = key.valid
+    named = "" if key.kid is None else f" (kid {key.kid!r:.60})"
+    if now > ends:
+        return f"the certificate of a key{named} expired on {_date(ends)}; the key is used all the same"
+    if now < begins:
+        return (
+            f"the certificate of a key{named} is valid from {_date(begins)} on; the key is used all the same"
+        )
+    return None
+
+
+def _date(seconds: float) -> str:
+    """A day as RFC 3339 writes it."""
+    return (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%d")
 
 
 def _read_one(kid: str | None, entry: Any, allow_secret: bool) -> VerificationKey:
