@@ -5,6 +5,7 @@ import logging
 import math
 from typing import Any, cast
 
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -245,7 +246,15 @@ def test_a_check_that_is_switched_off_is_warned_of(check: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"dangerously_allow_http": True}, {"http_options": {"verify": False}}], ids=str
+    "option",
+    [
+        {"dangerously_allow_http": True},
+        {"http_options": {"verify": False}},
+        {"http_options": {"verify": 0}},
+        {"http_options": {"transport": httpx2.HTTPTransport(verify=False)}},
+        {"http_options": {"mounts": {"all://": httpx2.HTTPTransport(verify=False)}}},
+    ],
+    ids=["http", "verify=False", "verify=0", "transport", "mounts"],
 )
 def test_a_way_to_keys_that_others_can_change_is_warned_of(option: dict[str, Any]) -> None:
     with pytest.warns(SecurityWarning, match="'login'"):
@@ -286,13 +295,13 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("profile by name", {"profile": "RFC9068"}, "JWT, RFC9068 or ID_TOKEN"),
     ("no audience claim", {"audience_claim": ""}, "as 'aud'"),
     ("audience claim of another type", {"audience_claim": None}, "as 'aud'"),
-    ("required claim without value", {"required_claims": {"token_use": None}}, "the value it must have"),
+    ("required claim without value", {"required_claims": {"token_use": None}}, "the one it must have"),
     (
         "required claim of no values",
         {"required_claims": {"token_use": []}},
-        "required_claims['token_use'] is []",
+        "required_claims['token_use'] has no value",
     ),
-    ("required claim of no value", {"required_claims": {"a": ["b", None]}}, "the value it must have"),
+    ("required claim of no value", {"required_claims": {"a": ["b", None]}}, "the one it must have"),
     ("no scope claim", {"scope_claim": ""}, "a path such as 'realm_access.roles'"),
     ("no roles claim", {"roles_claim": None}, "a path such as 'realm_access.roles'"),
     ("empty roles claim", {"roles_claim": []}, "or its keys"),
@@ -308,11 +317,25 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("keys at no address", {"keys": "https://"}, "it is no URL"),
     ("discovery from no URL", {"issuer": "accounts.example"}, "would be discovered"),
     ("discovery over http", {"issuer": "http://login.example"}, "it is not https"),
+    ("discovery in docker compose", {"issuer": "http://keycloak:8080"}, "dangerously_allow_http=True"),
+    ("a bare domain", {"issuer": "tenant.auth0.com"}, "such as 'https://tenant.auth0.com/'"),
+    ("a line end", {"issuer": "https://login.example/\n"}, "write 'https://login.example/'"),
+    ("a line end where keys are given", {"issuer": "x\n", "keys": URL}, "write 'x'"),
+    (
+        "the address of metadata",
+        {"issuer": "https://login.example/.well-known/openid-configuration"},
+        "such as 'https://login.example'",
+    ),
+    ("an issuer with a password", {"issuer": "https://u:hunter2@login.example/"}, "holds a password"),
     (
         "discovery from any issuer",
         {"issuer": None, "dangerously_accept_any_issuer": True},
         "would be discovered",
     ),
+    ("a secret as it is", {"keys": "hunter2", "algorithms": "HS256"}, "{'kty': 'oct', 'k': ...}"),
+    ("a path", {"keys": "/etc/keys.pem"}, "keys=Path(...).read_text()"),
+    ("metadata", {"keys": {"issuer": "x", "jwks_uri": URL}}, "give its jwks_uri as keys"),
+    ("HTML", {"keys": "<html>"}, "a login page, perhaps?"),
     ("keys of no form", {"keys": 5}, "Give an https:// URL, a JWK, a JWK set, a PEM public key"),
     ("empty keys", {"keys": {"keys": []}}, "or leave keys out to discover them"),
     (
@@ -352,14 +375,54 @@ def test_a_provider_without_a_name_is_named_by_its_issuer() -> None:
 
 
 def test_a_name_must_be_a_string() -> None:
-    with pytest.raises(ConfigurationError, match="5: it must be a string"):
+    with pytest.raises(ConfigurationError, match="a int: it must be a string"):
         provider(name=5)
 
 
-def test_no_message_shows_a_secret() -> None:
+K = SECRET["k"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keys": {**SECRET, "use": "enc"}},
+        {"keys": {**SECRET, "kty": K}},
+        {"keys": {"kty": "oct", "k": K[:20]}},
+        {"keys": {"k": K}},
+        {"keys": K},
+        {"keys": K.encode()},
+        {"keys": [K]},
+        {"keys": {"k1": K}},
+        {"keys": f"/{K}"},
+        {"keys": f"{K}.pem"},
+        {"audience": SECRET},
+        {"profile": SECRET},
+        {"leeway": SECRET},
+        {"leeway": K},
+        {"key_set_lifetime": SECRET},
+        {"key_set_lifetime": K},
+        {"name": SECRET},
+        {"issuer": SECRET},
+        {"issuer": f"https://u:{K}@login.example/", "name": None},
+        {"required_claims": K},
+        {"required_claims": {"a": [K, None]}},
+        {"http_options": K},
+        {"http_options": [SECRET]},
+        {"pinned_thumbprints": K[:-1]},
+        {"pinned_thumbprints": [SECRET]},
+        {"scope_claim": [SECRET, K]},
+        {"roles_claim": [SECRET]},
+        {"audience_claim": SECRET},
+    ],
+    ids=lambda options: (
+        "-".join([*options, *(type(value).__name__ for value in options.values())]) + f"-{len(str(options))}"
+    ),
+)
+def test_no_message_shows_a_part_of_a_secret_wherever_it_was_put(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        provider(keys={**SECRET, "use": "enc"}, algorithms=["HS256"])
-    assert SECRET["k"] not in str(refused.value)
+        provider(**{"algorithms": ["HS256"], **options})
+    message = str(refused.value)
+    assert not any(K[start : start + 8] in message for start in range(len(K) - 8))
 
 
 @pytest.mark.parametrize(

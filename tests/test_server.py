@@ -66,7 +66,7 @@ def test_it_is_not_for_subclassing_where_a_check_could_be_left_out() -> None:
 def test_what_is_no_provider_is_shown_how_to_write_one(issuer: Issuer) -> None:
     not_a_provider: Any = {"issuer": issuer.url}
     with pytest.raises(
-        ConfigurationError, match=r"not a Provider: write Provider\(issuer, audience=\.\.\.\)"
+        ConfigurationError, match=r"a dict is not a Provider: write Provider\(issuer, audience=\.\.\.\)"
     ):
         ResourceServer(not_a_provider)
 
@@ -165,7 +165,7 @@ def test_a_defect_of_a_transport_leaves_no_request_hanging(
     server = issuer.resource_server(http_options={"transport": object()})
     with pytest.raises(ProviderUnavailable):
         server.verify(issuer.token())
-    assert server.health()[issuer.url]["last_failure"]["reason"] == "unexpected"
+    assert server.health()[issuer.url]["last_failure"]["reason"] == "client"
     assert "AttributeError" in caplog.text
 
 

@@ -41,6 +41,8 @@ MAX_RSA_EXPONENT_BITS: Final = 64
 MAX_KEYS_TRIED: Final = 4
 MAX_KEYS: Final = 100
 MAX_KEY_SET_BYTES: Final = 512 * 1024
+MAX_VALIDATOR_CHARACTERS: Final = 1024
+"""An `ETag` longer than this is not sent back: it could make the next request one that nobody takes."""
 
 # -- life of a fetched key set, in seconds -------------------------------------------------------
 KEY_SET_LIFETIME: Final = 600.0

@@ -61,7 +61,7 @@ class BaseGuard:
         body: Body = json_body,
     ) -> None:
         if not isinstance(server, ResourceServer):
-            raise ConfigurationError(f"Guard({server!r:.80}): give a ResourceServer.")
+            raise ConfigurationError(f"Guard is given a {type(server).__name__}: give a ResourceServer.")
         if resource is not None:
             check_resource(resource)
         if realm is not None and not (isinstance(realm, str) and realm.isascii() and realm.isprintable()):

@@ -18,6 +18,8 @@ from typing import Any
 
 from bearerguard._core.address import is_address, why_insecure
 from bearerguard._core.claim_path import Path
+from bearerguard._core.issuer import holds_password, why_not_an_issuer, why_not_discovered
+from bearerguard._core.unchecked_tls import unchecked_tls
 from bearerguard._jose.algorithms import ALGORITHMS, ASYMMETRIC
 from bearerguard._jose.key_material import UnusableKeys, read_keys
 from bearerguard._jose.key_set import Keys, KeySet
@@ -128,7 +130,7 @@ class Provider:
         self._check_issuer()
         self._check_numbers()
         if not isinstance(profile, Profile):
-            raise self._error(f"profile is {profile!r}: give JWT, RFC9068 or ID_TOKEN")
+            raise self._error(f"profile is a {type(profile).__name__}: give JWT, RFC9068 or ID_TOKEN")
         if not isinstance(audience_claim, str) or not audience_claim:
             raise self._error("audience_claim is empty: name the claim that holds the audience, as 'aud'")
         self._set("audiences", self._checked_audiences(audience))
@@ -147,8 +149,9 @@ class Provider:
         for option, meaning in _UNCHECKED.items():
             if getattr(self, option):
                 warn_caller(f"Provider {self.name!r} {meaning}")
-        if self.http_options.get("verify") is False:
-            warn_caller(f"Provider {self.name!r} does not check the certificate of whom it fetches keys from")
+        unchecked = unchecked_tls(self.http_options)
+        if unchecked is not None:
+            warn_caller(f"Provider {self.name!r} {unchecked}")
 
     def __repr__(self) -> str:
         return f"Provider({self.issuer!r}, audience={self.audiences!r}, name={self.name!r})"
@@ -170,6 +173,8 @@ class Provider:
                 "issuer is missing or empty: write the exact 'iss' of its tokens, such as "
                 "'https://login.example/'; it is the 'issuer' in the provider's openid-configuration"
             )
+        elif (problem := why_not_an_issuer(self.issuer)) is not None:
+            raise self._error(problem)
 
     def _names(self, given: Any) -> tuple[str, ...]:
         """One or several non-empty strings; none where `given` is anything else."""
@@ -182,7 +187,7 @@ class Provider:
     def _mapping(self, option: str, given: Any) -> Mapping[str, Any]:
         if given is None or isinstance(given, Mapping):
             return MappingProxyType(dict(given or {}))
-        raise self._error(f"{option} is {given!r:.80}: give a mapping")
+        raise self._error(f"{option} is a {type(given).__name__}: give a mapping")
 
     def _checked_audiences(self, audience: Any) -> tuple[str, ...]:
         if audience is None and self.dangerously_accept_any_audience:
@@ -210,12 +215,13 @@ class Provider:
     def _check_numbers(self) -> None:
         leeway = self.leeway
         if not isinstance(leeway, int | float) or not 0 <= leeway <= MAX_LEEWAY:
-            raise self._error(f"leeway is {leeway!r}: give seconds from 0 to {MAX_LEEWAY:g}")
+            raise self._error(f"leeway is {_shown(leeway)}: give seconds from 0 to {MAX_LEEWAY:g}")
         lifetime = self.key_set_lifetime
         if lifetime is None:
             return
         if not isinstance(lifetime, int | float) or math.isnan(lifetime) or lifetime <= 0:
-            raise self._error(f"key_set_lifetime is {lifetime!r}: give seconds above 0, math.inf or None")
+            shown = _shown(lifetime)
+            raise self._error(f"key_set_lifetime is {shown}: give seconds above 0, math.inf or None")
 
     def _checked_required_values(self) -> Mapping[str, tuple[Any, ...]]:
         values: dict[str, tuple[Any, ...]] = {}
@@ -223,13 +229,14 @@ class Provider:
             several = isinstance(wanted, list | tuple | set | frozenset)
             values[claim] = tuple(wanted) if several else (wanted,)
             if not values[claim] or None in values[claim]:
-                raise self._error(f"required_claims[{claim!r}] is {wanted!r}: give the value it must have")
+                raise self._error(f"required_claims[{claim!r:.80}] has no value: give the one it must have")
         return MappingProxyType(values)
 
     def _path(self, option: str, given: Any) -> Path:
         keys = self._names(given)
         if not keys:
-            raise self._error(f"{option} is {given!r}: give a path such as 'realm_access.roles', or its keys")
+            shown = "empty" if given in ("", [], ()) else f"a {type(given).__name__}"
+            raise self._error(f"{option} is {shown}: give a path such as 'realm_access.roles', or its keys")
         return keys[0] if isinstance(given, str) else keys
 
     def _checked_http_options(self, given: Any) -> Mapping[str, Any]:
@@ -247,8 +254,8 @@ class Provider:
         pins = frozenset(self._names(given))
         if not pins or not all(_THUMBPRINT.fullmatch(pin) for pin in pins):
             raise self._error(
-                f"pinned_thumbprints is {given!r:.80}: give RFC 7638 thumbprints (SHA-256 in base64url, 43 "
-                "characters), or leave it out"
+                "pinned_thumbprints has something else in it than RFC 7638 thumbprints (SHA-256 in "
+                "base64url, 43 characters): give one or several, or leave it out"
             )
         return pins
 
@@ -258,8 +265,9 @@ class Provider:
         if not given and all(ALGORITHMS[name].is_symmetric for name in self.algorithms):
             raise self._error("a symmetric key is never fetched: give keys as an object with the oct key")
         if keys is None:
-            what = "keys is left out, so they would be discovered from the issuer, which"
-            self._check_address(self.issuer or "", what, "give keys, such as the provider's jwks_uri")
+            problem = why_not_discovered(self.issuer or "", allow_http=self.dangerously_allow_http)
+            if problem is not None:
+                raise self._error(problem)
             return None
         if not given:
             if isinstance(keys, str):
@@ -294,8 +302,15 @@ class Provider:
 
 def _checked_name(name: Any, issuer: Any) -> str:
     if name is not None and not isinstance(name, str):
-        raise ConfigurationError(f"A provider's name is {name!r:.80}: it must be a string.")
-    return name or (issuer if isinstance(issuer, str) else "") or "without issuer"
+        raise ConfigurationError(f"A provider's name is a {type(name).__name__}: it must be a string.")
+    return (
+        name or (issuer if isinstance(issuer, str) and not holds_password(issuer) else "") or "without issuer"
+    )
+
+
+def _shown(number: object) -> str:
+    """A number as it is, anything else by its type: a secret may stand where it does not belong."""
+    return repr(number) if isinstance(number, int | float) else f"a {type(number).__name__}"
 
 
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")

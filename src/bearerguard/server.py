@@ -67,7 +67,7 @@ class ResourceServer:
         for provider in providers:
             if not isinstance(provider, Provider):
                 raise ConfigurationError(
-                    f"{provider!r:.80} is not a Provider: write Provider(issuer, audience=...)."
+                    f"a {type(provider).__name__} is not a Provider: write Provider(issuer, audience=...)."
                 )
         names = [provider.name for provider in providers]
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -17,6 +17,7 @@ NOT_LOOPBACK = [
     "2002:7f00:1::",
     "2002:a9fe:a9fe::1",
     "::127.0.0.1",
+    "::ffff:127.0.0.1",
     "::ffff:169.254.169.254",
     "::ffff:10.0.0.1",
     "fe80::1",
@@ -31,6 +32,6 @@ def test_an_ipv6_address_that_stands_for_another_is_not_loopback(address: str) -
         Provider("https://issuer.test", audience="https://api.test", keys=f"http://[{address}]/jwks")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.255.0.9", "[::1]", "localhost", "keys.localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.255.0.9", "[::1]", "[0:0:0:0:0:0:0:1]", "localhost"])
 def test_loopback_itself_is(host: str) -> None:
     Provider("https://issuer.test", audience="https://api.test", keys=f"http://{host}:8080/jwks")

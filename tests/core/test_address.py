@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from bearerguard._core.address import is_address, is_loopback, metadata_addresses, why_insecure
+from bearerguard._core.address import (
+    is_address,
+    is_loopback,
+    is_on_this_machine,
+    metadata_addresses,
+    why_insecure,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +43,8 @@ def test_json_pem_and_other_texts_are_not(text: str) -> None:
         "http://127.1.2.3/jwks",
         "http://[::1]:8080/jwks",
         "http://localhost/jwks",
-        "http://issuer.localhost/jwks",
+        "http://[0:0:0:0:0:0:0:1]/jwks",
+        "http://[0000::0001]/jwks",
         "http://LOCALHOST/jwks",
     ],
 )
@@ -54,6 +61,15 @@ def test_https_anywhere_and_http_on_loopback_are_secure(url: str) -> None:
         "http://10.0.0.1/jwks",
         "http://[::2]/jwks",
         "http://0.0.0.0/jwks",
+        "http://issuer.localhost/jwks",
+        "http://localhost./jwks",
+        "http://127.0.0.1./jwks",
+        "http://127.1/jwks",
+        "http://2130706433/jwks",
+        "http://0x7f.0.0.1/jwks",
+        "http://[::ffff:127.0.0.1]/jwks",
+        "http://[::127.0.0.1]/jwks",
+        "http://[::1%25eth0]/jwks",
     ],
 )
 def test_http_off_loopback_takes_an_option(url: str) -> None:
@@ -99,10 +115,28 @@ def test_a_password_does_not_belong_into_an_address(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("localhost", True), ("::1", True), ("127.255.0.1", True), ("login.example", False), ("8.8.8.8", False)],
+    [
+        ("localhost", True),
+        ("::1", True),
+        ("0:0::1", True),
+        ("x.localhost", False),
+        ("", False),
+        ("127.255.0.1", True),
+        ("login.example", False),
+        ("8.8.8.8", False),
+    ],
 )
 def test_loopback_is_this_machine(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "HTTP"])
+def test_a_url_leads_to_this_machine_by_the_rule_by_which_http_is_taken(scheme: str) -> None:
+    for host in ("127.0.0.1", "127.9.9.9:80", "localhost:8080", "[::1]", "[0:0:0:0:0:0:0:1]:1"):
+        assert is_on_this_machine(f"{scheme}://{host}/jwks")
+        assert why_insecure(f"http://{host}/jwks") is None
+    for host in ("x.localhost", "127.0.0.1.example", "127.0.0.1@login.example", "[::1", "", "login.example"):
+        assert not is_on_this_machine(f"{scheme}://{host}/jwks")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,6 @@ from bearerguard import ConfigurationError
 from bearerguard._flows.effects import FetchFailed, HttpAnswer, HttpGet
 from bearerguard._io.http import HttpClient
 from bearerguard._limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
-from bearerguard.testing import Issuer
 
 Asked = list[bytes]
 # One for all: loading the certificates takes longer than everything else here.
@@ -98,10 +97,27 @@ def test_json_is_asked_for_uncompressed_and_conditionally_where_an_etag_is_known
         assert get(url, etag='"1"').status == 304
     first, second = (request.lower() for request in asked)
     assert first.startswith(b"get /jwks http/1.1\r\n")
-    assert b"\r\naccept: application/json\r\n" in first
+    assert b"\r\naccept: application/json, application/jwk-set+json;q=0.9, */*;q=0.5\r\n" in first
     assert b"\r\naccept-encoding: identity\r\n" in first
     assert b"if-none-match" not in first
     assert b'\r\nif-none-match: "1"\r\n' in second
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Accept": "text/plain"},
+        {"ACCEPT": "text/plain", "X-Api-Key": "k1"},
+        [("accept", "text/plain")],
+        httpx2.Headers({"Accept": "text/plain"}),
+    ],
+    ids=["as usual", "in capitals", "pairs", "Headers"],
+)
+def test_the_users_own_accept_wins(headers: Any) -> None:
+    with speaker(reply()) as (url, asked):
+        get(url, headers=headers)
+    assert asked[0].lower().count(b"\r\naccept:") == 1
+    assert b"\r\naccept: text/plain\r\n" in asked[0].lower()
 
 
 def test_a_redirect_is_an_answer_like_any_other_whatever_the_options_say() -> None:
@@ -224,6 +240,152 @@ def test_a_body_in_another_coding_or_none_at_all_is_not_guessed_at(coding: str, 
         assert failure(url).kind == "encoding"
 
 
+def test_an_empty_body_may_claim_any_coding() -> None:
+    with speaker(reply(b"", "304 Not Modified", content_encoding="br")) as (url, _):
+        assert get(url, etag='"1"').status == 304
+
+
+# -- validators, and what becomes of a conditional request
+
+USABLE = ['"1"', 'W/"1"', '""', '"' + "a" * 1022 + '"', '"!#[]~\'"']
+UNUSABLE = [
+    "caf\xe9", '"caf\xe9"', '"\u0142"', "*", "", "1", "W/1", '"1', '1"', 'w/"1"', '"a", "b"', '"1", *',
+    '"a b"', '"a\tb"', '"a\r\nX: 1"', '"\0"', '"\x7f"', '"' + "a" * 1023 + '"',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("etag", USABLE, ids=lambda etag: ascii(etag)[:20])
+def test_an_entity_tag_is_kept_and_sent_back_as_it_came(etag: str) -> None:
+    sent: list[str | None] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.headers.get("if-none-match"))
+        return httpx2.Response(200, headers={"ETag": etag})
+
+    assert get("https://issuer.test/", etag, **transport(answer)).etag == etag
+    assert sent == [etag]
+
+
+@pytest.mark.parametrize("etag", UNUSABLE, ids=lambda etag: ascii(etag)[:20])
+def test_what_could_spoil_the_next_request_is_neither_kept_nor_sent(etag: str) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        assert "if-none-match" not in request.headers
+        return httpx2.Response(200, headers=[(b"ETag", etag.encode("utf-8"))])
+
+    assert get("https://issuer.test/", etag, **transport(answer)).etag is None
+
+
+def test_an_entity_tag_beyond_ascii_is_dropped_as_it_comes_over_the_wire() -> None:
+    with speaker(reply(etag='"caf\xe9"')) as (url, _):
+        assert get(url).etag is None
+
+
+class Boom(Exception):
+    """What no library raises."""
+
+
+RAISED: list[Exception] = [
+    ValueError("v"), KeyError("k"), TypeError("t"), AttributeError("a"), AssertionError("s"),
+    LookupError("l"), ArithmeticError("m"), NotImplementedError("n"), EOFError("e"), MemoryError("y"),
+    RecursionError("r"), Boom("b"), UnicodeEncodeError("ascii", "h\xe9", 1, 2, "x"), StopIteration("i"),
+    BufferError("f"), OSError("o"), RuntimeError("u"), ssl.SSLError("l"), httpx2.InvalidURL("w"),
+    httpx2.ReadError("d"), httpx2.CookieConflict("c"), httpx2.UnsupportedProtocol("p"),
+    httpx2.StreamClosed(), httpx2.ConnectTimeout("z"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("problem", RAISED, ids=lambda problem: type(problem).__name__)
+def test_whatever_the_client_raises_is_a_failure_with_a_name_and_a_message(problem: Exception) -> None:
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        raise problem
+
+    failed = failure("https://issuer.test/", **transport(answer))
+    assert failed.kind in {"client", "connection", "timeout"}
+    assert str(failed).startswith("https://issuer.test/: ")
+    assert type(problem).__name__ in str(failed)
+
+
+def test_a_header_that_cannot_be_sent_is_a_failure_that_does_not_show_it() -> None:
+    with speaker() as (url, _):
+        failed = failure(url, headers={"X-Api-Key": "hunter2\n"})
+    assert failed.kind == "client"
+    assert "header" in str(failed)
+    assert "hunter2" not in str(failed)
+
+
+def only_without_condition(refuse: Callable[[], httpx2.Response]) -> tuple[dict[str, Any], list[bool]]:
+    """A provider that answers a conditional request as `refuse` does; whether each one was conditional."""
+    asked: list[bool] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append("if-none-match" in request.headers)
+        return refuse() if asked[-1] else httpx2.Response(200, content=b"keys", headers={"ETag": '"2"'})
+
+    return transport(answer), asked
+
+
+def raising(problem: Exception) -> Callable[[], httpx2.Response]:
+    def refuse() -> httpx2.Response:
+        raise problem
+
+    return refuse
+
+
+@pytest.mark.parametrize("problem", RAISED, ids=lambda problem: type(problem).__name__)
+def test_a_conditional_request_without_an_answer_is_made_again_without_the_condition(
+    problem: Exception,
+) -> None:
+    options, asked = only_without_condition(raising(problem))
+    assert get("https://issuer.test/", '"1"', **options) == HttpAnswer(200, b"keys", None, '"2"')
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize("status", [400, 403, 412, 431])
+def test_an_answer_that_finds_fault_with_the_condition_is_asked_for_again_without(status: int) -> None:
+    options, asked = only_without_condition(lambda: httpx2.Response(status))
+    assert get("https://issuer.test/", '"1"', **options).status == 200
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 304, 401, 404, 429, 500, 503])
+def test_any_other_answer_is_an_answer(status: int) -> None:
+    options, asked = only_without_condition(lambda: httpx2.Response(status))
+    assert get("https://issuer.test/", '"1"', **options).status == status
+    assert asked == [True]
+
+
+def test_a_304_that_nobody_asked_for_is_a_failure_even_where_an_entity_tag_is_known() -> None:
+    options = transport(lambda _: httpx2.Response(304))
+    with pytest.raises(FetchFailed, match="answered HTTP 304") as failed:
+        get("https://issuer.test/", "*", **options)
+    assert failed.value.kind == "http_status"
+
+
+def test_a_conditional_request_that_took_all_the_time_is_followed_by_one_without() -> None:
+    options, asked = only_without_condition(raising(httpx2.ReadTimeout("hung")))
+    client = HttpClient({"timeout": 1e-9, **options})  # over before it has begun
+    request = HttpGet("https://issuer.test/", '"1"')
+    with pytest.raises(FetchFailed) as failed:
+        client.session().get(request)
+    assert failed.value.kind == "timeout"
+    assert client.session().get(request).status == 200
+    with pytest.raises(FetchFailed):
+        client.session().get(request)
+    assert asked == [True, False, True]
+
+
+def test_nothing_is_asked_again_once_the_session_was_aborted() -> None:
+    def refuse() -> httpx2.Response:
+        session.abort()
+        raise httpx2.ReadError("cut")
+
+    options, asked = only_without_condition(refuse)
+    session = HttpClient(options).session()
+    with pytest.raises(FetchFailed):
+        session.get(HttpGet("https://issuer.test/", '"1"'))
+    assert asked == [True]
+
+
 def test_aborting_ends_a_request_that_another_thread_waits_for() -> None:
     session = HttpClient({"trust_env": False, "verify": CERTIFICATES}).session()
     session.abort()
@@ -297,24 +459,61 @@ def test_the_default_time_out_is_that_of_the_design() -> None:
 
 def test_the_certificates_are_loaded_once() -> None:
     client = HttpClient({})
-    assert "verify" not in client._options  # it is built where that may be on an event loop
-    client.session().abort()
+    assert client._options["verify"] is True  # it is built where that may be on an event loop
+    client.open("https://issuer.test/").close()
     first = client._options["verify"]
     assert isinstance(first, ssl.SSLContext)
-    client.session().abort()
+    client.open("https://127.0.0.1/").close()
     assert client._options["verify"] is first
 
 
-@pytest.mark.parametrize("options", [{"nonsense": 1}, {"headers": 5}, {"proxy": "nonsense"}], ids=str)
-def test_options_that_the_client_does_not_take_are_a_configuration_error(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="http_options"):
-        HttpClient(options)
-
-
-def test_keys_on_loopback_do_not_leave_the_machine_by_a_proxy_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"nonsense": 1}, "'nonsense'"),
+        ({"hunter2": 1, "timeout": 1}, "'hunter2'"),
+        ({"headers": 5}, "'headers'"),
+        ({"headers": "hunter2"}, "'headers'"),
+        ({"timeout": 2, "headers": {"Authorization": ["hunter2"]}}, "'headers'"),
+        ({"proxy": "gopher://hunter2@proxy.example"}, "'proxy'"),
+        ({"proxy": "http://user:hunter2:@proxy.example:x"}, "'proxy'"),
+        ({"proxy": ["hunter2"]}, "'proxy'"),
+        ({"mounts": "hunter2"}, "'mounts'"),
+        ({"mounts": ["hunter2"]}, "'mounts'"),
+        ({"auth": "hunter2"}, "'auth'"),
+        ({"base_url": 5}, "'base_url'"),
+    ],
+    ids=str,
+)
+def test_an_option_that_the_client_does_not_take_is_named_and_its_value_not_shown(
+    options: dict[str, Any], named: str
 ) -> None:
-    with Issuer(algorithm="ES256").serve() as issuer:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-        issuer.resource_server().warm_up()
-        assert issuer.count("/jwks") == 1
+    with pytest.raises(ConfigurationError, match=f"http_options.*{named}") as refused:
+        HttpClient(options)
+    assert "hunter2" not in str(refused.value).replace("'hunter2'", "" if "hunter2" in options else "hunter2")
+
+
+def test_options_that_only_do_not_go_together_say_so() -> None:
+    class Once(dict[str, Any]):
+        """Mounts that can be read once: an option that by itself would do."""
+
+        def items(self) -> Any:
+            if self.pop("read", None):
+                raise ValueError("hunter2")
+            return super().items()
+
+    with pytest.raises(ConfigurationError, match=r"takes together \(ValueError\)$"):
+        HttpClient({"mounts": Once(read=True)})
+
+
+@pytest.mark.parametrize("verify", [0, 1, "", b"ca.pem", [], 0.0], ids=repr)
+def test_what_is_no_way_to_check_a_certificate_is_refused(verify: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"as verify: give an ssl\.SSLContext"):
+        HttpClient({"verify": verify})
+
+
+def test_verify_may_be_none_or_a_path_object(tmp_path: Path) -> None:
+    assert HttpClient({"verify": None})._options["verify"] is True
+    assert isinstance(HttpClient({"verify": tmp_path})._options["verify"], ssl.SSLContext)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        HttpClient({"verify": tmp_path / "missing.pem"})

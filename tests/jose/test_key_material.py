@@ -165,7 +165,7 @@ def test_where_no_key_is_usable_the_first_reasons_are_told() -> None:
         ({}, "neither kty"),
         ({"k1": "no PEM"}, "neither kty"),
         ({"jwks_uri": "https://login.example"}, "metadata of an issuer, not its keys: leave keys out"),
-        ({"issuer": "https://login.example"}, "or give the jwks_uri in it as keys"),
+        ({"issuer": "https://login.example"}, "or give its jwks_uri as keys"),
         ('{"issuer": "https://login.example", "jwks_uri": ""}', "metadata"),
         ("<!DOCTYPE html>", "HTML (a login page, perhaps?)"),
         (b"  \n<html>", "HTML (a login page, perhaps?)"),
@@ -227,7 +227,9 @@ def test_a_certificate_that_has_expired_or_is_not_valid_yet_is_used_and_told_wit
 
 
 def test_the_dates_of_a_certificate_may_be_any_that_it_can_carry() -> None:
-    (key,) = read_keys(certificate(dt.datetime(1950, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59)))[0]
+    (key,) = read_keys(
+        certificate(dt.datetime(1950, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, tzinfo=dt.UTC))
+    )[0]
     assert why_out_of_date(key, 1.8e9) is None
     assert "1950-01-01" in str(why_out_of_date(key, -1e12))
 

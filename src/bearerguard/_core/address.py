@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit, urlunsplit
 
 
@@ -14,7 +14,7 @@ def is_address(text: str) -> bool:
 def why_insecure(url: str, *, allow_http: bool = False) -> str | None:
     """Return why keys may not be fetched from `url`, or None where they may.
 
-    https anywhere, http on loopback alone: who can change the keys on their way can forge every token.
+    https anywhere, http on loopback only: who can change the keys on their way can forge every token.
 
     Example:
         >>> why_insecure("http://login.example/jwks")
@@ -39,14 +39,30 @@ def why_insecure(url: str, *, allow_http: bool = False) -> str | None:
     return "it is neither https nor http"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host of a URL is this machine: 127.0.0.0/8, ::1 or localhost (RFC 6761, section 6.3)."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
+def is_on_this_machine(url: str) -> bool:
+    """Whether a URL leads to this machine, by the same rule by which plain http is accepted."""
     try:
-        return ip_address(host).is_loopback
+        return is_loopback(urlsplit(url).hostname or "")
     except ValueError:
         return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine, whoever is asked: 127.0.0.0/8, ::1 or localhost.
+
+    What stands for one of them in another protocol (::ffff:127.0.0.1) is not, nor is a name below localhost:
+    whether RFC 6761 (section 6.3) holds for that is up to whoever resolves it.
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback if isinstance(address, IPv4Address) else address == _LOOPBACK
+
+
+_LOOPBACK = IPv6Address("::1")
 
 
 def metadata_addresses(issuer: str) -> tuple[str, str]:

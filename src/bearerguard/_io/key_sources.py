@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.address import is_address
 from bearerguard._flows.key_fetch import Origin
-from bearerguard._io.static_keys import StaticKeySource
+from bearerguard._io.static_keys import StaticKeySource, static_source
 from bearerguard.errors import ConfigurationError
 from bearerguard.provider import Provider
 
@@ -34,7 +34,7 @@ def key_source(provider: Provider, clock: Callable[[], float]) -> RemoteKeySourc
         ConfigurationError: where the provider's `http_options` cannot be used.
     """
     if provider.key_set is not None:
-        return StaticKeySource(provider.key_set)
+        return static_source(provider.key_set, provider.name, clock)
     from bearerguard._io.remote_keys import RemoteKeySource  # noqa: PLC0415 - threads, TLS: only who fetches
 
     origin = origin_of(provider)

@@ -4,9 +4,9 @@ A key that is weak, private, for encryption, malformed or of an unknown kind is 
 reader of a whole set decides what that means. A key's own `alg`, `use` and `key_ops` bind: they can only
 narrow what it is used for. `x5c`, `x5u` and the like are ignored: a certificate chain proves nothing here.
 
-Providers write numbers with zero bytes too many or too few, and null for what is not there. That is taken from
-them (`import_jwk`), and nothing of it is kept: members and thumbprint are those of RFC 7518 and 7638. A key
-that comes from anybody else has to be written exactly so (`import_exact_jwk`).
+Providers write numbers with zero bytes too many or too few, and null for what is not there. That is taken
+from them (`import_jwk`), and nothing of it is kept: members and thumbprint are those of RFC 7518 and 7638. A
+key that comes from anybody else has to be written exactly so (`import_exact_jwk`).
 """
 
 from __future__ import annotations
@@ -109,10 +109,10 @@ def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey
 
 
 def import_exact_jwk(jwk: Mapping[str, Any]) -> VerificationKey:
-    """Return the checked key that a stranger's JWK describes, such as that of a proof (RFC 9449, section 4.2).
+    """Return the checked key that a stranger's JWK describes, as in a proof (RFC 9449, section 4.2).
 
-    One key has one text: canonical lengths (RFC 7518, sections 6.2.1 and 6.3.1), base64url, and no member that
-    a private or symmetric key has, not even as null.
+    One key has one text: canonical lengths (RFC 7518, sections 6.2.1 and 6.3.1), base64url, and no member
+    that a private or symmetric key has, not even as null.
 
     Raises:
         UnusableKey: for any other JWK, whatever is in it.
@@ -147,7 +147,7 @@ def import_pem(pem: str, *, kid: str | None = None) -> VerificationKey:
     elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVE_NAMES:
         raise UnusableKey("it is of a kind that signs no tokens")
     defining = _members(key)
-    return _prepare(defining["kty"], key, defining, kid, None, valid)
+    return msgspec.structs.replace(_prepare(defining["kty"], key, defining, kid, None), valid=valid)
 
 
 def _load_pem(pem: str) -> tuple[object, tuple[float, float] | None]:
@@ -191,12 +191,7 @@ def thumbprint(defining: Mapping[str, str]) -> str:
 
 
 def _prepare(
-    kty: str,
-    key: PublicKey,
-    defining: dict[str, str],
-    kid: str | None,
-    alg: object,
-    valid: tuple[float, float] | None = None,
+    kty: str, key: PublicKey, defining: dict[str, str], kid: str | None, alg: object
 ) -> VerificationKey:
     """Bind the key to every algorithm it fits, narrowed by its own `alg` (RFC 7517, section 4.4)."""
     verifiers = fitting(kty, defining.get("crv"), key)
@@ -209,7 +204,7 @@ def _prepare(
     labels = {name: value for name, value in (("kid", kid), ("alg", alg)) if isinstance(value, str)}
     if not defining:
         return VerificationKey(kid, verifiers, {}, "")
-    return VerificationKey(kid, verifiers, {**defining, **labels}, thumbprint(defining), valid)
+    return VerificationKey(kid, verifiers, {**defining, **labels}, thumbprint(defining))
 
 
 def _refuse_other_use(jwk: Mapping[str, Any]) -> None:

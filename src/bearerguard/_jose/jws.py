@@ -46,8 +46,8 @@ class Header(NamedTuple):
 def parse_header(segment: bytes) -> Header:
     """Return the header in the first part of a signed text.
 
-    `crit` is refused whatever it names, as nothing it could name is understood here (section 4.1.11). `zip` is
-    a member of encrypted tokens (RFC 7516, section 4.1.3) and means nothing in a signed one: it is ignored.
+    `crit` is refused whatever it names, as nothing it could name is understood here (section 4.1.11). `zip`
+    is of encrypted texts (RFC 7516, section 4.1.3) and means nothing in a signed one: it is ignored.
 
     Raises:
         JoseError: `malformed`, `critical`, or `type` for a nested text.

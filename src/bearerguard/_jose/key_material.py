@@ -146,7 +146,7 @@ def _mapping_entries(material: Mapping[Any, Any]) -> Iterator[Entry]:
     elif "jwks_uri" in material or "issuer" in material:
         raise UnusableKeys(
             "not_a_key_set",
-            "it is the metadata of an issuer, not its keys: leave keys out, or give the jwks_uri in it as keys",
+            "it is the metadata of an issuer, not its keys: leave keys out, or give its jwks_uri as keys",
         )
     else:
         raise UnusableKeys("not_a_key_set", "it has neither kty (a JWK) nor keys (a JWK set)")
@@ -162,10 +162,10 @@ def _is_named_key(value: Any) -> bool:
 
 
 def why_out_of_date(key: VerificationKey, now: float) -> str | None:
-    """Return what is wrong with the dates of the certificate that a key came in, or None; it is used all the same.
+    """Return what is wrong with the dates of the certificate that a key came in, or None.
 
-    Nobody vouches for the certificate, so its dates decide nothing (RFC 7517, section 4.7, is about chains). But
-    they tell that somebody forgot to renew it, or has set a clock wrong.
+    The key is used all the same: nobody vouches for the certificate, so its dates prove nothing. But they
+    tell that somebody forgot to renew it, or has set a clock wrong.
 
     Args:
         key: the key.

@@ -91,7 +91,7 @@ class AuthenticateMiddleware:
             self._names = {provider.name: name for name, provider in built.items()}
             server = ResourceServer(*built.values(), clock=clock)
         elif not isinstance(server, ResourceServer):
-            raise ConfigurationError(f"server is {server!r:.80}: give a ResourceServer.")
+            raise ConfigurationError(f"server is a {type(server).__name__}: give a ResourceServer.")
         elif providers or get_keys is not None or key_refresh_minutes is not None or clock is not time.time:
             raise ConfigurationError(
                 "Pass AuthenticateMiddleware either server=, or providers= (with get_keys, "
@@ -136,7 +136,9 @@ def _providers(providers: Any, get_keys: Any, minutes: Any) -> dict[Any, Provide
             "AuthenticateMiddleware needs providers: {a name of yours: {'issuer': ..., 'audience': ...}}."
         )
     if get_keys is not None and not callable(get_keys):
-        raise ConfigurationError(f"get_keys is {get_keys!r:.80}: give a function of what 'keys' says.")
+        raise ConfigurationError(
+            f"get_keys is a {type(get_keys).__name__}: give a function of what 'keys' says."
+        )
     lifetimes = minutes if isinstance(minutes, Mapping) else dict.fromkeys(providers, minutes)
     unknown = [name for name in lifetimes if name not in providers]
     if unknown:
@@ -172,7 +174,8 @@ def _provider(
         return dataclasses.replace(given, **changes)
     if not isinstance(given, Mapping):
         raise ConfigurationError(
-            f"Provider {name!r} is {given!r:.80}: give a Provider, or a mapping with issuer and audience."
+            f"Provider {name!r} is a {type(given).__name__}: give a Provider, or a mapping with issuer and "
+            "audience."
         )
     unchecked = {"issuer": "dangerously_accept_any_issuer", "audience": "dangerously_accept_any_audience"}
     missing = [

@@ -1,0 +1,64 @@
+"""What the options of an HTTP client leave unchecked of a server's certificate.
+
+Looks at values and opens nothing. It knows a TLS context by what one has, wherever it lies in a transport,
+and takes no side: who asks warns or refuses. What a transport hides from Python it cannot see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+_MAX_OBJECTS = 1000
+"""Looked at in a transport; those of the HTTP client have a few dozen."""
+_CERT_NONE = 0
+_CERTIFICATE = "does not check the certificate of whom it fetches keys from"
+_NAME = "does not check whose certificate it is that whom it fetches keys from shows"
+
+
+def unchecked_tls(options: Mapping[str, Any]) -> str | None:
+    """Return what is left unchecked, to be said of a provider, or None where nothing is.
+
+    Args:
+        options: arguments of `httpx2.Client`.
+
+    Example:
+        >>> unchecked_tls({"verify": False})
+        'does not check the certificate of whom it fetches keys from'
+        >>> unchecked_tls({"timeout": 2.0}) is None
+        True
+    """
+    verify = options.get("verify", True)
+    if verify is not None and not verify:
+        return _CERTIFICATE
+    found = set(_unchecked([options.get(name) for name in ("verify", "transport", "mounts", "proxy")]))
+    return next((sentence for sentence in (_CERTIFICATE, _NAME) if sentence in found), None)
+
+
+def _unchecked(objects: list[Any]) -> Iterator[str]:
+    """What each TLS context in these objects, or in their attributes, leaves unchecked."""
+    seen = {id(one) for one in objects}
+    for one in objects:  # which grows meanwhile
+        if getattr(one, "verify_mode", None) == _CERT_NONE:
+            yield _CERTIFICATE
+        elif getattr(one, "check_hostname", None) is False:
+            yield _NAME
+        parts = _parts(one)
+        if parts.get("verify", parts.get("_verify")) is False:  # as clients of other kinds keep it
+            yield _CERTIFICATE
+        new = [part for part in parts.values() if id(part) not in seen][: _MAX_OBJECTS - len(objects)]
+        seen.update(map(id, new))
+        objects.extend(new)
+
+
+def _parts(one: Any) -> Mapping[Any, Any]:
+    """What an object holds, by name; nothing of a class, a module or text."""
+    if isinstance(one, Mapping):
+        return one
+    if isinstance(one, list | tuple | set | frozenset):
+        return dict(enumerate(one))
+    if isinstance(one, type | ModuleType):
+        return {}
+    held = getattr(one, "__dict__", None)
+    return held if isinstance(held, dict) else {}
