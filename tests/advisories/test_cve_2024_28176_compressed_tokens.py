@@ -28,7 +28,7 @@ def test_an_encrypted_token_is_refused_before_anything_is_made_of_it(alg: str, z
 
 def test_a_signed_token_that_says_it_is_compressed_is_read_as_it_stands() -> None:
     key = minting.key_for("ES256")
-    header = {"alg": "ES256", "kid": key.kid, "zip": "DEF"}
+    header: dict[str, object] = {"alg": "ES256", "kid": key.kid, "zip": "DEF"}
     token = minting.sign(header, zlib.compress(minting.text(minting.CLAIMS), 9, -15), key, "ES256")
     assert verdict(minting.server(), token) == "malformed"
     header["crit"] = ["zip"]

@@ -59,17 +59,17 @@ def unpacked(requirement: str, folder: Path) -> Path:
     return folder / name
 
 
-def interpreter() -> str:
-    """The interpreter of a virtual environment in which both libraries are installed as published."""
-    home = FOLDER / f"venv-{sys.version_info.major}.{sys.version_info.minor}"
+def interpreter(requirements: Path = REQUIREMENTS, name: str = "venv") -> str:
+    """The interpreter of a virtual environment in which other libraries are installed as published."""
+    home = FOLDER / f"{name}-{sys.version_info.major}.{sys.version_info.minor}"
     python, stamp = home / "bin" / "python", home / "stamp"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
     if not stamp.is_file() or stamp.read_text("ascii") != wanted:
         venv.create(home, clear=True, with_pip=True)
         try:
-            run(str(python), *PIP, "install", "-r", str(REQUIREMENTS))
+            run(str(python), *PIP, "install", "-r", str(requirements))
         except subprocess.CalledProcessError as problem:
-            unavailable(REQUIREMENTS.name, problem)
+            unavailable(str(requirements), problem)
         stamp.write_text(wanted, "ascii")
     return str(python)
 
