@@ -73,6 +73,11 @@ FAILURES: dict[str, tuple[str, Origin, list[Any]]] = {
     "the key set cannot be used: it is neither JSON nor PEM": (
         "not_a_key_set",
         Origin(url=JWKS),
+        [answer(b"keys")],
+    ),
+    "the key set cannot be used: it is HTML (a login page, perhaps?), neither JSON nor PEM": (
+        "not_a_key_set",
+        Origin(url=JWKS),
         [answer(b"<html>")],
     ),
     "the key set cannot be used: it holds no key": ("empty", Origin(url=JWKS), [answer({"keys": []})]),
