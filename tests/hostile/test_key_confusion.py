@@ -202,8 +202,6 @@ def test_an_ed25519_point_of_small_order_is_no_key(point: str) -> None:
         ("even", "AQAB"),
         ("short", "AQAB"),
         ("long", "AQAB"),
-        ("padded", "AQAB"),
-        ("modulus", "AAEAAQ"),
         ("modulus", b64(b"\xff" * 9)),
         ("modulus", "modulus"),
     ],
@@ -211,7 +209,7 @@ def test_an_ed25519_point_of_small_order_is_no_key(point: str) -> None:
 def test_an_rsa_key_with_numbers_that_no_key_has_is_refused(n: str, e: str) -> None:
     modulus = minting.unb64(minting.key_for("RS256").public_jwk()["n"])
     numbers = {
-        "modulus": modulus, "even": modulus[:-1] + b"\0", "short": modulus[:255], "padded": b"\0" + modulus,
+        "modulus": modulus, "even": modulus[:-1] + b"\0", "short": modulus[:255],
         "long": b"\xff" * 1025,
     }  # fmt: skip
     jwk = {

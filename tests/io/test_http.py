@@ -459,7 +459,7 @@ def test_the_default_time_out_is_that_of_the_design() -> None:
 
 def test_the_certificates_are_loaded_once() -> None:
     client = HttpClient({})
-    loaded = []
+    loaded: list[Any] = []
     for url in ("https://issuer.test/", "https://127.0.0.1/"):
         # Not where the client is built, which may be on an event loop.
         assert loaded or client._options["verify"] is True
