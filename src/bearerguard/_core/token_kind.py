@@ -1,0 +1,59 @@
+"""Tokens that an issuer signs for other purposes with the same keys, told apart from access tokens.
+
+An ID token tells a client who logged in; a refresh token, a logout token and an authorization response are
+for others still. Where their audience fits, nothing but what they say of themselves keeps them out. It looks
+at claims whose signature was checked; a signed answer of the userinfo endpoint says nothing of itself, so it
+cannot be told here (RFC 9068 tokens can: their header names their kind).
+"""
+
+from __future__ import annotations
+
+from bearerguard._core.claims import ClaimsSet
+from bearerguard.errors import InvalidToken
+
+_TYPES = {
+    "id": "an ID token",
+    "serialized-id": "an ID token",
+    "refresh": "a refresh token",
+    "offline": "a refresh token",
+    "logout": "a logout token",
+}
+"""The claim `typ`, which Keycloak puts into every token, in lower case."""
+_USES = {"id": "an ID token", "refresh": "a refresh token"}
+"""The claim `token_use`, which Cognito puts into every token."""
+_SAYS_ACCESS = {"bearer", "dpop", "access"}
+
+
+def refuse_other_kinds(claims: ClaimsSet) -> None:
+    """A token that says of itself that it is not an access token.
+
+    - `typ` and `token_use` that name another kind;
+    - `events`: a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4) or another security event
+      (RFC 8417, section 2.2);
+    - `code`: an authorization response (JARM, section 2.1);
+    - `at_hash`, `c_hash` or `nonce`: an ID token (OpenID Connect Core 1.0, sections 2 and 3.3.2.11). Access
+      tokens of some providers have a `nonce`: a `scope`, or a kind that says access, outweighs it.
+
+    Raises:
+        InvalidToken: `type`.
+    """
+    typ, use = claims.get("typ"), claims.get("token_use")
+    kind = _TYPES.get(typ.lower()) if typ.__class__ is str else None
+    if kind is None and use.__class__ is str:
+        kind = _USES.get(use.lower())
+    if kind is None:
+        if "events" in claims:
+            kind = "a logout token or another security event"
+        elif "code" in claims:
+            kind = "an authorization response"
+        elif "at_hash" in claims or "c_hash" in claims or ("nonce" in claims and not _says_access(claims)):
+            kind = "an ID token"
+    if kind is not None:
+        raise InvalidToken("type", f"The token is not an access token: it is {kind}.")
+
+
+def _says_access(claims: ClaimsSet) -> bool:
+    if "scope" in claims or "scp" in claims:
+        return True
+    says = (claims.get("typ"), claims.get("token_use"))
+    return any(one.__class__ is str and one.lower() in _SAYS_ACCESS for one in says)
