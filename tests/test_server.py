@@ -15,6 +15,7 @@ from bearerguard import (
     MissingCredentials,
     Provider,
     ProviderUnavailable,
+    RemoteKeys,
     ResourceServer,
 )
 from bearerguard.testing import Clock, Issuer
@@ -162,7 +163,7 @@ def test_a_function_that_raises_is_a_provider_in_trouble(issuer: Issuer) -> None
 def test_a_defect_of_a_transport_leaves_no_request_hanging(
     issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = issuer.resource_server(http_options={"transport": object()})
+    server = issuer.resource_server(keys=RemoteKeys(http_options={"transport": object()}))
     with pytest.raises(ProviderUnavailable):
         server.verify(issuer.token())
     assert server.health()[issuer.url]["last_failure"]["reason"] == "unexpected"
@@ -193,7 +194,7 @@ def test_a_request_is_authenticated_by_its_authorization_header(issuer: Issuer, 
 
 
 def test_claims_and_keys_are_judged_by_the_same_clock(issuer: Issuer) -> None:
-    server = issuer.resource_server(key_set_lifetime=60)
+    server = issuer.resource_server(keys=RemoteKeys(lifetime=60))
     server.warm_up()
     token = issuer.token(expires_in=50)
     server.verify(token)
@@ -273,9 +274,7 @@ def test_exported_keys_serve_the_next_process_without_a_fetch(issuer: Issuer) ->
     first.warm_up()
     exported = json.loads(json.dumps(first.snapshot()))
     asked = len(issuer.requests)
-    second = ResourceServer(
-        issuer.provider(pinned_thumbprints=None), clock=issuer.clock.__call__, snapshot=exported
-    )
+    second = ResourceServer(issuer.provider(), clock=issuer.clock.__call__, snapshot=exported)
     second.verify(issuer.token())
     assert len(issuer.requests) == asked
 
@@ -298,7 +297,7 @@ def test_metadata_that_is_not_to_be_believed_is_told_though_the_keys_go_on_servi
         "/jwks": issuer.jwks(),
     }
     transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=documents[request.url.path]))
-    server = issuer.resource_server(http_options={"transport": transport})
+    server = issuer.resource_server(keys=RemoteKeys(http_options={"transport": transport}))
     server.warm_up()
     documents["/.well-known/openid-configuration"] = {
         "issuer": "https://evil.test",

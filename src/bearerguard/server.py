@@ -84,6 +84,9 @@ class ResourceServer:
         self._fetched: dict[str, RemoteKeySource] = {
             name: source for name, source in self._sources.items() if not isinstance(source, StaticKeySource)
         }
+        for provider in providers:
+            for sentence in provider.left_out:
+                _logger.warning("provider %r: %s", provider.name, sentence)
         trusted = [(provider, self._sources[provider.name]) for provider in providers]
         self._pipeline = Pipeline(trusted, clock)
         if snapshot is not None:

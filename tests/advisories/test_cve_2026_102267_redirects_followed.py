@@ -9,7 +9,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from bearerguard import ConfigurationError, Provider, ResourceServer
+from bearerguard import ConfigurationError, Provider, RemoteKeys, ResourceServer
 from tests.advisories.verdict import verdict
 from tests.hostile import minting
 
@@ -42,7 +42,9 @@ def test_a_redirect_is_not_followed_to_keys(status: int, target: str) -> None:
     for path, keys in (("/jwks", f"{minting.ISSUER}/jwks"), ("/.well-known/openid-configuration", None)):
         asked: list[str] = []
         options = {"transport": answering(status, target, asked, path)}
-        provider = Provider(minting.ISSUER, audience=minting.AUDIENCE, keys=keys, http_options=options)
+        provider = Provider(
+            minting.ISSUER, audience=minting.AUDIENCE, keys=RemoteKeys(keys, http_options=options)
+        )
         server = ResourceServer(provider, clock=minting.issuer.clock)
         forged = minting.attacker.token(iss=minting.ISSUER)
         assert verdict(server, forged) == "provider_unavailable"
@@ -51,4 +53,4 @@ def test_a_redirect_is_not_followed_to_keys(status: int, target: str) -> None:
 
 def test_redirects_cannot_be_switched_on() -> None:
     with pytest.raises(ConfigurationError, match="follow_redirects"):
-        Provider("https://issuer.test", audience="https://api.test", http_options={"follow_redirects": True})
+        RemoteKeys(http_options={"follow_redirects": True})

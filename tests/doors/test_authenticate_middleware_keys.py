@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bearerguard import RFC9068, ConfigurationError, Provider, SecurityWarning
+from bearerguard import RFC9068, ConfigurationError, Provider, RemoteKeys, SecurityWarning
 from bearerguard.starlette import AuthenticateMiddleware
 from bearerguard.testing import Clock, Issuer
 from tests.doors.protected_apps import APPS, Api, described
@@ -248,12 +248,12 @@ def test_each_provider_may_have_a_lifetime_of_its_own(issuer: Issuer) -> None:
 
 
 def test_a_lifetime_outweighs_that_of_a_provider_object(issuer: Issuer) -> None:
-    provider = issuer.provider(key_set_lifetime=10)
+    provider = issuer.provider(keys=RemoteKeys(lifetime=10))
     assert fetches_after(issuer, 400, providers={"login": provider}, key_refresh_minutes=60) == 1
 
 
 def test_without_one_a_provider_object_keeps_its_own(issuer: Issuer) -> None:
-    provider = issuer.provider(key_set_lifetime=inf)
+    provider = issuer.provider(keys=RemoteKeys(lifetime=inf))
     assert fetches_after(issuer, YEAR, providers={"login": provider}) == 1
 
 

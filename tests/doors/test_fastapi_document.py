@@ -15,7 +15,7 @@ from fastapi.security import APIKeyHeader
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
-from bearerguard import ResourceServer, Rule, any_scope, fresh, role, scope
+from bearerguard import RemoteKeys, ResourceServer, Rule, any_scope, fresh, role, scope
 from bearerguard._io.metadata import fetch_metadata
 from bearerguard.fastapi import Guard
 from bearerguard.fastapi.document import Document
@@ -245,7 +245,7 @@ class Metadata:
     ids=repr,
 )
 def test_metadata_that_lead_nowhere_safe_are_not_passed_on(issuer: Issuer, members: dict[str, Any]) -> None:
-    provider = issuer.provider(http_options={"transport": Metadata(**members)})
+    provider = issuer.provider(keys=RemoteKeys(http_options={"transport": Metadata(**members)}))
     document = described(Guard(ResourceServer(provider)), scope("a"))
     assert schemes_of(document)["oauth2"]["scheme"] == "bearer"
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bearerguard import ConfigurationError, Provider, ResourceServer
+from bearerguard import ConfigurationError, Provider, RemoteKeys, ResourceServer
 from bearerguard._flows.key_fetch import Origin
 from bearerguard._io.key_sources import key_source, origin_of
 from bearerguard._io.remote_keys import RemoteKeySource
@@ -21,14 +21,22 @@ URL = "https://issuer.test/jwks"
 
 
 # One for all: loading the certificates takes longer than everything else here.
+FETCHING = ("lifetime", "pinned_thumbprints", "http_options", "dangerously_allow_http")
 CERTIFICATES = ssl.create_default_context()
 
 
 def provider(issuer: str = "https://issuer.test", **options: Any) -> Provider:
-    http_options = {"verify": CERTIFICATES, **options.pop("http_options", {})}
-    return Provider(
-        issuer, audience="https://api.test", http_options=http_options, **{"keys": URL, **options}
-    )
+    keys = options.pop("keys", URL)
+    fetching = {name: options.pop(name) for name in FETCHING if name in options}
+    if keys is None or isinstance(keys, str):
+        fetching["http_options"] = {"verify": CERTIFICATES, **fetching.get("http_options", {})}
+        keys = RemoteKeys(keys, **fetching)
+    return Provider(issuer, audience="https://api.test", keys=keys, **options)
+
+
+def parts(built: Provider) -> tuple[str | None, RemoteKeys]:
+    assert built.remote_keys is not None
+    return built.issuer, built.remote_keys
 
 
 def shared(one: Provider, other: Provider) -> bool:
@@ -45,7 +53,7 @@ def test_providers_with_the_same_address_share_a_source_whatever_else_differs() 
     [
         {"keys": f"{URL}/2"},
         {"keys": None},
-        {"key_set_lifetime": 60},
+        {"lifetime": 60},
         {"pinned_thumbprints": ["A" * 43]},
         {"dangerously_allow_http": True},
         {"http_options": {"headers": {"a": "b"}}},
@@ -123,10 +131,10 @@ def test_given_keys_make_a_source_that_never_fetches() -> None:
 def test_where_the_keys_come_from_is_an_address_an_issuer_or_a_function() -> None:
     def function() -> None: ...
 
-    assert origin_of(provider()) == Origin(url=URL)
-    assert origin_of(provider(keys=None)) == Origin(issuer="https://issuer.test")
-    assert origin_of(provider(keys=function)) == Origin(function=function)
-    assert origin_of(provider(pinned_thumbprints=["A" * 43], dangerously_allow_http=True)) == Origin(
+    assert origin_of(*parts(provider())) == Origin(url=URL)
+    assert origin_of(*parts(provider(keys=None))) == Origin(issuer="https://issuer.test")
+    assert origin_of(*parts(provider(keys=function))) == Origin(function=function)
+    assert origin_of(*parts(provider(pinned_thumbprints=["A" * 43], dangerously_allow_http=True))) == Origin(
         url=URL, pinned=frozenset({"A" * 43}), allow_http=True
     )
 

@@ -86,7 +86,7 @@ def test_the_refreshes_of_many_processes_are_spread(provider: ScriptedProvider) 
     """Each key set draws its own moment, so that a fleet does not ask all at once."""
     moments = set()
     for number in range(8):
-        server = provider.server(name=f"process {number}", key_set_lifetime=LIFETIME + number / 1e6)
+        server = provider.server(name=f"process {number}", lifetime=LIFETIME + number / 1e6)
         server.warm_up()
         moments.add(round(health(server)["next_refresh"]))
     assert len(moments) > 1
@@ -124,14 +124,14 @@ def test_the_lifetime_is_what_the_response_says_within_bounds(
 
 def test_a_configured_lifetime_outweighs_the_response(provider: ScriptedProvider) -> None:
     provider.publish(headers=[("Cache-Control", "max-age=7200")])
-    server = provider.server(key_set_lifetime=20)
+    server = provider.server(lifetime=20)
     server.warm_up()
     provider.clock.advance(20)
     assert health(server)["state"] == "stale"
 
 
 def test_keys_of_infinite_lifetime_are_fetched_once_and_for_all(provider: ScriptedProvider) -> None:
-    server = provider.server(key_set_lifetime=math.inf)
+    server = provider.server(lifetime=math.inf)
     assert accepted(server, provider.token())
     provider.clock.advance(100 * DAY)
     assert accepted(server, provider.token())

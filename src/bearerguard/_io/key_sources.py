@@ -11,11 +11,10 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bearerguard._core.address import is_address
 from bearerguard._flows.key_fetch import Origin
 from bearerguard._io.static_keys import StaticKeySource
 from bearerguard.errors import ConfigurationError
-from bearerguard.provider import Provider
+from bearerguard.provider import Provider, RemoteKeys
 
 if TYPE_CHECKING:
     from bearerguard._io.remote_keys import RemoteKeySource
@@ -37,32 +36,31 @@ def key_source(provider: Provider, clock: Callable[[], float]) -> RemoteKeySourc
         return StaticKeySource(provider.key_set)
     from bearerguard._io.remote_keys import RemoteKeySource  # noqa: PLC0415 - threads, TLS: only who fetches
 
-    origin = origin_of(provider)
-    options = provider.http_options
+    remote = provider.remote_keys
+    assert remote is not None  # noqa: S101 - keys are given, or fetched
+    origin = origin_of(provider.issuer, remote)
+    options, lifetime = remote.http_options, remote.lifetime
     parts = (origin.url, origin.issuer, origin.function, origin.pinned, origin.allow_http)
-    identity = _identity([*parts, options, provider.key_set_lifetime, clock])
+    identity = _identity([*parts, options, lifetime, clock])
     with _lock:
         source = _shared.get(identity)
         if source is None:
             try:
-                source = RemoteKeySource(
-                    origin, clock=clock, http_options=options, lifetime=provider.key_set_lifetime
-                )
+                source = RemoteKeySource(origin, clock=clock, http_options=options, lifetime=lifetime)
             except ConfigurationError as problem:
                 raise ConfigurationError(f"Provider {provider.name!r}: {problem}") from None
             _shared[identity] = source
     return source
 
 
-def origin_of(provider: Provider) -> Origin:
+def origin_of(issuer: str | None, remote: RemoteKeys) -> Origin:
     """Return where a provider's keys are fetched from."""
-    keys, pins = provider.keys, provider.pinned_thumbprints
-    http = provider.dangerously_allow_http
-    if keys is None:
-        return Origin(issuer=provider.issuer, pinned=pins, allow_http=http)
-    if isinstance(keys, str) and is_address(keys):
-        return Origin(url=keys, pinned=pins, allow_http=http)
-    return Origin(function=keys, pinned=pins, allow_http=http)
+    pins, http = remote.pinned_thumbprints, remote.dangerously_allow_http
+    if remote.function is not None:
+        return Origin(function=remote.function, pinned=pins, allow_http=http)
+    if remote.url is not None:
+        return Origin(url=remote.url, pinned=pins, allow_http=http)
+    return Origin(issuer=issuer, pinned=pins, allow_http=http)
 
 
 def _identity(value: Any) -> Any:

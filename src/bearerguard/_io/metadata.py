@@ -13,7 +13,7 @@ from bearerguard._flows.key_fetch import discover
 from bearerguard._io.drive import run_fetch
 from bearerguard._io.http import HttpClient, Session
 from bearerguard._limits import FETCH_TIMEOUT
-from bearerguard.provider import Provider
+from bearerguard.provider import Provider, RemoteKeys
 
 _logger = logging.getLogger("bearerguard")
 
@@ -27,24 +27,25 @@ async def fetch_metadata(provider: Provider, *, seconds: float = FETCH_TIMEOUT) 
         provider: whose issuer to ask.
         seconds: after which the answer is waited for no longer, whatever the `http_options` say.
     """
-    issuer = provider.issuer
-    asked = provider.key_set is None and not callable(provider.keys)
-    if not asked or issuer is None or why_insecure(issuer, allow_http=provider.dangerously_allow_http):
+    issuer, remote = provider.issuer, provider.remote_keys
+    if remote is None or remote.function is not None or issuer is None:
+        return None
+    if why_insecure(issuer, allow_http=remote.dangerously_allow_http):
         return None
     sessions: list[Session] = []
     with anyio.move_on_after(seconds):
-        return await anyio.to_thread.run_sync(_fetch, provider, issuer, sessions, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(_fetch, provider, remote, sessions, abandon_on_cancel=True)
     _logger.warning("metadata of provider %r did not come in %g seconds", provider.name, seconds)
     for session in sessions:
         session.abort()
     return None
 
 
-def _fetch(provider: Provider, issuer: str, sessions: list[Session]) -> dict[str, Any] | None:
-    session = HttpClient(provider.http_options or {}).session()
+def _fetch(provider: Provider, remote: RemoteKeys, sessions: list[Session]) -> dict[str, Any] | None:
+    session = HttpClient(remote.http_options).session()
     sessions.append(session)
     try:
-        return run_fetch(discover(issuer), session)
+        return run_fetch(discover(provider.issuer or ""), session)
     except Exception as failure:  # noqa: BLE001 - a transport of the user's own may raise anything
         _logger.warning("metadata of provider %r could not be fetched: %s", provider.name, failure)
         return None

@@ -210,10 +210,11 @@ def _free_name(taken: Mapping[str, Any]) -> str:
 def _scheme(provider: Provider, metadata: Mapping[str, Any], scopes: Mapping[str, str]) -> dict[str, Any]:
     """How a client gets a token of this provider, as far as that is known."""
     addresses = [metadata.get("authorization_endpoint"), metadata.get("token_endpoint")]
+    allow_http = provider.remote_keys is not None and provider.remote_keys.dangerously_allow_http
     safe = [
         address
         for address in addresses
-        if isinstance(address, str) and not why_insecure(address, allow_http=provider.dangerously_allow_http)
+        if isinstance(address, str) and not why_insecure(address, allow_http=allow_http)
     ]
     if len(safe) == len(addresses):
         scheme = oauth2_scheme(scopes, authorization_url=safe[0], token_url=safe[1])
