@@ -145,7 +145,7 @@ def test_a_function_that_brings_no_keys_is_a_provider_in_trouble(
     server = issuer.resource_server(keys=lambda: material)
     with pytest.raises(ProviderUnavailable):
         server.verify(issuer.token())
-    assert server.health()[issuer.url]["last_failure"]["reason"] == kind
+    assert server.health()["providers"][issuer.url]["last_failure"]["reason"] == kind
 
 
 def test_a_function_that_raises_is_a_provider_in_trouble(issuer: Issuer) -> None:
@@ -155,7 +155,7 @@ def test_a_function_that_raises_is_a_provider_in_trouble(issuer: Issuer) -> None
     server = issuer.resource_server(keys=vault)
     with pytest.raises(ProviderUnavailable):
         server.verify(issuer.token())
-    failure = server.health()[issuer.url]["last_failure"]
+    failure = server.health()["providers"][issuer.url]["last_failure"]
     assert failure["reason"] == "function"
     assert "vault is sealed" in failure["message"]
 
@@ -166,7 +166,7 @@ def test_a_defect_of_a_transport_leaves_no_request_hanging(
     server = issuer.resource_server(keys=RemoteKeys(http_options={"transport": object()}))
     with pytest.raises(ProviderUnavailable):
         server.verify(issuer.token())
-    assert server.health()[issuer.url]["last_failure"]["reason"] == "unexpected"
+    assert server.health()["providers"][issuer.url]["last_failure"]["reason"] == "unexpected"
     assert "AttributeError" in caplog.text
 
 
@@ -199,7 +199,7 @@ def test_claims_and_keys_are_judged_by_the_same_clock(issuer: Issuer) -> None:
     token = issuer.token(expires_in=50)
     server.verify(token)
     issuer.clock.advance(61)
-    assert server.health()[issuer.url]["state"] == "stale"
+    assert server.health()["providers"][issuer.url]["state"] == "stale"
     with pytest.raises(InvalidToken) as refused:
         server.verify(token)
     assert refused.value.reason == "expired"
@@ -263,7 +263,7 @@ def test_health_and_exports_tell_of_every_provider_by_name(issuer: Issuer) -> No
     )
     assert server.snapshot() == {"version": 1, "providers": {}}
     server.warm_up()
-    health = json.loads(json.dumps(server.health()))
+    health = json.loads(json.dumps(server.health()))["providers"]
     assert {name: entry["state"] for name, entry in health.items()} == {"fetched": "fresh", "given": "fixed"}
     exported = json.loads(json.dumps(server.snapshot()))
     assert set(exported["providers"]) == {"fetched"}
@@ -306,4 +306,4 @@ def test_metadata_that_is_not_to_be_believed_is_told_though_the_keys_go_on_servi
     issuer.clock.advance(600 + 3600)
     assert server.verify(issuer.token()).subject == "user-1"
     until(lambda: "issuer_mismatch" in caplog.text)  # written right after the keys are there
-    assert server.health()[issuer.url]["last_failure"]["reason"] == "issuer_mismatch"
+    assert server.health()["providers"][issuer.url]["last_failure"]["reason"] == "issuer_mismatch"

@@ -106,24 +106,34 @@ def test_loopback_is_this_machine(host: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("issuer", "openid", "oauth"),
+    ("issuer", "addresses"),
     [
         (
             "https://login.example",
-            "https://login.example/.well-known/openid-configuration",
-            "https://login.example/.well-known/oauth-authorization-server",
+            (
+                "https://login.example/.well-known/openid-configuration",
+                "https://login.example/.well-known/oauth-authorization-server",
+            ),
         ),
         (
             "https://login.example/",
-            "https://login.example/.well-known/openid-configuration",
-            "https://login.example/.well-known/oauth-authorization-server",
+            (
+                "https://login.example/.well-known/openid-configuration",
+                "https://login.example/.well-known/oauth-authorization-server",
+            ),
         ),
         (
             "http://127.0.0.1:8080/tenants/7/",
-            "http://127.0.0.1:8080/tenants/7/.well-known/openid-configuration",
-            "http://127.0.0.1:8080/.well-known/oauth-authorization-server/tenants/7",
+            (
+                "http://127.0.0.1:8080/tenants/7/.well-known/openid-configuration",
+                "http://127.0.0.1:8080/.well-known/oauth-authorization-server/tenants/7",
+                "http://127.0.0.1:8080/.well-known/openid-configuration/tenants/7",
+            ),
         ),
     ],
+    ids=["no path", "slash", "path"],
 )
-def test_metadata_stands_behind_the_issuers_path_or_before_it(issuer: str, openid: str, oauth: str) -> None:
-    assert metadata_addresses(issuer) == (openid, oauth)
+def test_metadata_stands_behind_the_issuers_path_or_before_it(
+    issuer: str, addresses: tuple[str, ...]
+) -> None:
+    assert metadata_addresses(issuer) == addresses

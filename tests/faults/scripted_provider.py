@@ -91,7 +91,7 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
 
 def health(server: ResourceServer, name: str | None = None) -> dict[str, Any]:
     """The health of one provider, which must be ready for JSON."""
-    report = json.loads(json.dumps(server.health()))
+    report = json.loads(json.dumps(server.health()))["providers"]
     chosen: dict[str, Any] = report[name or server.providers[0].name]
     return chosen
 

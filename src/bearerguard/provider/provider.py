@@ -201,7 +201,8 @@ def _read(keys: Any, algorithms: frozenset[str]) -> tuple[KeySet, tuple[str, ...
             f"none of its keys fits the algorithms {', '.join(sorted(algorithms))}. A symmetric key needs "
             "its algorithm named, as algorithms=['HS256']"
         )
-    return KeySet(Keys(found)), tuple(left_out)
+    keys = Keys(found)
+    return KeySet(keys), (*left_out, *keys.untried())
 
 
 def _moved(options: Mapping[str, Any]) -> Exception:
