@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
@@ -16,8 +19,10 @@ from bearerguard import (
     Provider,
     ProviderUnavailable,
     RemoteKeys,
+    Request,
     ResourceServer,
 )
+from bearerguard._io.remote_keys import RemoteKeySource
 from bearerguard.testing import Clock, Issuer
 from tests.testing.waiting import until
 
@@ -307,3 +312,97 @@ def test_metadata_that_is_not_to_be_believed_is_told_though_the_keys_go_on_servi
     assert server.verify(issuer.token()).subject == "user-1"
     until(lambda: "issuer_mismatch" in caplog.text)  # written right after the keys are there
     assert server.health()["providers"][issuer.url]["last_failure"]["reason"] == "issuer_mismatch"
+
+
+# -- its end
+
+
+def uses_of(server: ResourceServer) -> dict[str, Callable[[], Any]]:
+    token, provider = "token", server.providers[0].name
+    request = Request("GET", "https://api.test/", [(b"authorization", b"Bearer token")])
+    return {
+        "verify": lambda: server.verify(token),
+        "averify": lambda: anyio.run(server.averify, token),
+        "authenticate": lambda: server.authenticate(request),
+        "aauthenticate": lambda: anyio.run(server.aauthenticate, request),
+        "admit": lambda: server.admit(request),
+        "warm_up": server.warm_up,
+        "awarm_up": lambda: anyio.run(server.awarm_up),
+        "health": server.health,
+        "snapshot": server.snapshot,
+        "metadata": lambda: server.metadata(provider),
+        "ametadata": lambda: anyio.run(server.ametadata, provider),
+        "known_metadata": lambda: server.known_metadata(provider),
+    }
+
+
+def ended(server: ResourceServer, how: str) -> None:
+    async def in_a_task() -> None:
+        if how == "aclose":
+            await server.aclose()
+        else:
+            async with server as entered:
+                assert entered is server
+
+    if how == "close":
+        server.close()
+    elif how == "with":
+        with server as entered:
+            assert entered is server
+    else:
+        anyio.run(in_a_task)
+
+
+@pytest.mark.parametrize("how", ["close", "with", "aclose", "async with"])
+def test_after_its_end_every_use_of_a_server_is_an_error_that_says_what_to_do(
+    issuer: Issuer, how: str
+) -> None:
+    server = issuer.resource_server()
+    server.verify(issuer.token())
+    ended(server, how)
+    for use in uses_of(server).values():
+        with pytest.raises(ConfigurationError, match="is closed: close it after the last request, or build"):
+            use()
+    server.close()  # as often as anybody likes
+
+
+def test_a_server_that_shares_its_keys_with_one_that_was_closed_goes_on(issuer: Issuer) -> None:
+    one, other = issuer.resource_server(), issuer.resource_server()
+    one.verify(issuer.token())
+    one.close()
+    assert other.verify(issuer.token()).subject == "user-1"
+    issuer.clock.advance(5_000)
+    assert other.verify(issuer.token()).subject == "user-1"
+
+
+def test_a_server_that_is_built_after_the_end_of_another_fetches_for_itself(issuer: Issuer) -> None:
+    with issuer.resource_server() as first:
+        first.verify(issuer.token())
+    with issuer.resource_server() as second:
+        assert second.verify(issuer.token()).subject == "user-1"
+
+
+def test_whoever_waits_when_a_server_is_closed_is_told_so_at_once(issuer: Issuer) -> None:
+    server = issuer.resource_server(
+        keys=RemoteKeys(http_options={"transport": issuer.transport, "timeout": 60})
+    )
+    with ThreadPoolExecutor(1) as threads, issuer.slow(3_600):
+        waiting = threads.submit(server.verify, issuer.token())
+        while not issuer.requests:
+            time.sleep(0.001)
+        server.close()
+        assert isinstance(waiting.exception(30), ProviderUnavailable)
+
+
+def test_after_its_end_no_thread_goes_on_asking(issuer: Issuer) -> None:
+    server = issuer.resource_server()
+    with issuer.slow(3_600):
+        source = server._keys[issuer.url]
+        assert isinstance(source, RemoteKeySource)
+        flight = source.join("missing")
+        assert flight is not None
+        assert flight.thread is not None
+        server.close()
+        assert source.join("missing") is None
+    flight.thread.join(30)
+    assert not flight.thread.is_alive()

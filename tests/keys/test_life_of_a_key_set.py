@@ -168,6 +168,48 @@ def test_a_key_that_left_behind_an_etag_is_not_brought_back_by_a_304(provider: S
     assert refused(server, old) == "unknown_key"
 
 
+@pytest.mark.parametrize("etag", ['"caf\xe9"', '"' + "a" * 1023 + '"'], ids=["not ASCII", "long"])
+def test_a_validator_that_cannot_be_sent_back_ends_no_refresh(provider: ScriptedProvider, etag: str) -> None:
+    """Else what a provider, or a proxy, sent once would keep a stolen key alive for good."""
+    stolen = provider.token()
+    provider.answer(with_etag(provider.issuer.jwks(), etag))
+    server = provider.server()
+    assert accepted(server, stolen)
+    provider.issuer.rotate(overlap=False)
+    provider.publish()
+    provider.clock.advance(LIFETIME)
+    verify(server, stolen)
+    refreshed(server)
+    assert refused(server, stolen) == "unknown_key"
+    assert accepted(server, provider.token())
+
+
+def test_of_keys_without_kid_a_new_one_is_found_behind_four_others(provider: ScriptedProvider) -> None:
+    keys = [signing_key("Ed25519") for _ in range(5)]
+    jwks = [{name: value for name, value in key.public_jwk().items() if name != "kid"} for key in keys]
+    provider.answer(respond({"keys": jwks[:4]}), respond({"keys": jwks}))
+    server = provider.server()
+    unnamed = {"kid": None}
+    assert accepted(server, provider.token(key=keys[0], header=unnamed))
+    for _ in range(3):
+        assert accepted(server, provider.token(key=keys[4], header=unnamed))
+        provider.clock.advance(LIFETIME)
+        verify(server, provider.token(key=keys[4], header=unnamed))
+        refreshed(server)
+
+
+def test_a_set_whose_order_changes_has_its_first_four_tried(provider: ScriptedProvider) -> None:
+    keys = [signing_key("Ed25519") for _ in range(5)]
+    jwks = [{name: value for name, value in key.public_jwk().items() if name != "kid"} for key in keys]
+    provider.answer(respond({"keys": jwks}), respond({"keys": jwks[::-1]}))
+    server = provider.server()
+    unnamed = {"kid": None}
+    assert accepted(server, provider.token(key=keys[0], header=unnamed))
+    for _ in range(2):
+        assert accepted(server, provider.token(key=keys[4], header=unnamed))
+    assert provider.fetches == 2
+
+
 # ------------------------------------------------------------------------------------------------ staleness
 
 

@@ -185,6 +185,7 @@ def test_the_token_has_an_end_whether_the_claims_say_so_or_not(
     with standing_in(JWKS_URI, body):
         token = resource_server().verify("mocked_token")
     assert token.expires_at == body.get("exp", token.expires_at)
+    assert token.expires_at is not None
     assert token.expires_at > token.verified_at
 
 

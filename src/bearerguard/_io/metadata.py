@@ -40,6 +40,7 @@ class MetadataSource(SingleFlight[dict[str, Any]]):
         self._known_at = 0.0
         self._schedule = RefreshSchedule()
         self._told: str | None = None
+        self._patience_lost = 0.0
 
     def recent(self, now: float) -> Metadata | None:
         """The metadata, if they are so new that nobody needs to ask again."""
@@ -53,28 +54,36 @@ class MetadataSource(SingleFlight[dict[str, Any]]):
     def wait(self, patience: float) -> Metadata | None:
         """Return the metadata, None where they cannot be had; block the thread meanwhile.
 
-        Where they are known nobody waits: what has grown old is asked for in the background.
+        Where they are known nobody waits: what has grown old is asked for in the background. So is an issuer
+        that said nothing to somebody as patient, until it answers: it holds up one document, not each.
 
         Args:
             patience: wait no longer than these seconds.
         """
-        flight = self._join()
+        flight = self._join(patience)
         if flight is not None:
             self.wait_until_over(flight, "ahead", patience)
+            self._note_patience(flight, patience)
         return self.known
 
     async def wait_async(self, patience: float) -> Metadata | None:
         """The same for a task of any event loop."""
-        flight = self._join()
+        flight = self._join(patience)
         if flight is not None:
             await self.await_until_over(flight, "ahead", patience)
+            self._note_patience(flight, patience)
         return self.known
 
-    def _join(self) -> Flight | None:
-        if self.known is None:
+    def _join(self, patience: float) -> Flight | None:
+        """The question to wait for; None where nobody needs to, or has just done so in vain."""
+        if self.known is None and patience > self._patience_lost:
             return self.join("ahead")
         self.ask_ahead()
         return None
+
+    def _note_patience(self, flight: Flight, patience: float) -> None:
+        if self._flight is flight:
+            self._patience_lost = max(patience, self._patience_lost)
 
     # -- the question --------------------------------------------------------------------------------
 
@@ -100,6 +109,7 @@ class MetadataSource(SingleFlight[dict[str, Any]]):
 
     def _keep(self, metadata: Metadata, now: float) -> None:
         self.known, self._known_at = MappingProxyType(dict(metadata)), now
+        self._patience_lost = 0.0
         self._schedule = self._schedule.succeeded()
 
     def _tell(self, outcome: dict[str, Any] | FetchFailed) -> None:

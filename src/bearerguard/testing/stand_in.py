@@ -110,7 +110,7 @@ class _StandIn(AccessToken):
         self._end = minted.expires_at
 
     @property
-    def expires_at(self) -> float:
+    def expires_at(self) -> float | None:
         """When the token ends: every verified token does."""
         return self._end
 
