@@ -47,7 +47,8 @@ class RemoteKeys:
 
     Example:
         >>> keys = RemoteKeys("https://login.example/jwks", lifetime=3600)
-        >>> provider = Provider("https://login.example", audience="https://api.example", keys=keys)
+        >>> keys.url, keys.lifetime
+        ('https://login.example/jwks', 3600)
     """
 
     url: str | None
