@@ -29,6 +29,10 @@ from bearerguard._jose.algorithms import ASYMMETRIC
         ("REFRESH_AHEAD", 0.8),
         ("STALE_IF_ERROR", 3600),
         ("COOLDOWN", 30),
+        ("SIGNATURE_COOLDOWN", 300),
+        ("UNKNOWN_KID_PATIENCE", 1),
+        ("MAX_PATIENT_THREADS", 2),
+        ("MAX_ETAG_CHARACTERS", 1024),
         ("FETCH_TIMEOUT", 5),
     ],
 )
@@ -45,8 +49,6 @@ NO_LIMITS = {
 # Still to be moved. Nothing is added here.
 TO_GO = {
     "_core/generations.py": ["_AT_ONCE"],
-    "_flows/key_fetch.py": ["_METADATA_SHARE"],
-    "fastapi/document.py": ["_RETRY_METADATA"],
 }
 
 

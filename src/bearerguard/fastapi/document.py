@@ -18,16 +18,12 @@ import anyio
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from bearerguard._core.address import why_insecure
 from bearerguard.guard import BaseGuard, Demand
-from bearerguard.openapi import bearer_scheme, oauth2_scheme
-from bearerguard.provider import Provider
+from bearerguard.openapi import provider_scheme
 from bearerguard.rules import Rule, authenticated
 
 __all__ = ["Document", "scheme_name"]
 
-_PATIENCE = 1.0
-"""Seconds that a request for the document waits for metadata; when they come later, the next one has them."""
 _MARK = "bearerguard "
 _OPTIONAL = "optional"
 _marking: ContextVar[frozenset[BaseGuard]] = ContextVar("bearerguard.fastapi.marking", default=frozenset())
@@ -65,7 +61,8 @@ class Document:
         guard: whose rules stand in it.
         app: the application.
         scopes: the scopes that `/docs` can ask for, with descriptions; those of the rules by default.
-        patience: for how many seconds a request for the document waits for issuers' metadata.
+        patience: for how many seconds a request for the document waits for issuers' metadata. When they come
+            later, the next one has them.
     """
 
     def __init__(
@@ -74,7 +71,7 @@ class Document:
         app: FastAPI,
         scopes: Mapping[str, str] | None = None,
         *,
-        patience: float = _PATIENCE,
+        patience: float = 1.0,
     ) -> None:
         self._guard = guard
         self._app = app
@@ -151,7 +148,7 @@ class Document:
         scopes = dict.fromkeys(sorted(set().union(*(rule.scopes() for rule in self._guard.rules))), "")
         for number, provider in enumerate(self._providers):
             names.append(_free_name(schemes))
-            schemes[names[-1]] = _scheme(provider, self._known[number] or {}, self._scopes or scopes)
+            schemes[names[-1]] = provider_scheme(provider, self._known[number] or {}, self._scopes or scopes)
         # OpenAPI 3.0.3, "Security Requirement Object": no names but for OAuth 2.0 and OpenID Connect.
         strict = str(document.get("openapi")).startswith("3.0")
         for operation in _operations(document):
@@ -207,22 +204,6 @@ def _free_name(taken: Mapping[str, Any]) -> str:
     while (name := "oauth2" if number == 1 else f"oauth2_{number}") in taken:
         number += 1
     return name
-
-
-def _scheme(provider: Provider, metadata: Mapping[str, Any], scopes: Mapping[str, str]) -> dict[str, Any]:
-    """How a client gets a token of this provider, as far as that is known."""
-    addresses = [metadata.get("authorization_endpoint"), metadata.get("token_endpoint")]
-    allow_http = provider.remote_keys is not None and provider.remote_keys.dangerously_allow_http
-    safe = [
-        address
-        for address in addresses
-        if isinstance(address, str) and not why_insecure(address, allow_http=allow_http)
-    ]
-    if len(safe) == len(addresses):
-        scheme = oauth2_scheme(scopes, authorization_url=safe[0], token_url=safe[1])
-    else:
-        scheme = bearer_scheme()
-    return {**scheme, "description": f"A token of {provider.name}"}
 
 
 def _alternatives(names: Iterable[str], rule: Rule | None) -> list[dict[str, list[str]]]:

@@ -11,14 +11,16 @@ from typing import Any
 
 from bearerguard._core.address import is_address
 from bearerguard.errors import ConfigurationError
-from bearerguard.provider.checks import (
+from bearerguard.provider._checks import (
     Problem,
     check_address,
     checked_http_options,
     checked_lifetime,
     checked_pins,
 )
-from bearerguard.provider.warning import warn_caller
+from bearerguard.provider._warning import warn_caller
+
+__all__ = ["RemoteKeys", "keys_with"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, init=False)

@@ -17,7 +17,7 @@ from bearerguard._jose.key_material import UnusableKeys, read_keys
 from bearerguard._jose.key_set import Keys, KeySet
 from bearerguard._limits import DEFAULT_LEEWAY
 from bearerguard.errors import ConfigurationError
-from bearerguard.provider.checks import (
+from bearerguard.provider._checks import (
     Problem,
     check_address,
     checked_algorithms,
@@ -30,9 +30,11 @@ from bearerguard.provider.checks import (
     checked_path,
     checked_required_values,
 )
+from bearerguard.provider._warning import warn_caller
 from bearerguard.provider.keys import RemoteKeys
 from bearerguard.provider.profiles import JWT, Profile
-from bearerguard.provider.warning import warn_caller
+
+__all__ = ["Provider"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)

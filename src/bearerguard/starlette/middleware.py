@@ -30,8 +30,8 @@ from bearerguard.context import Serving, current
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
 from bearerguard.guard import BaseGuard, exact_paths
 from bearerguard.provider import Provider
+from bearerguard.provider._warning import warn_caller
 from bearerguard.provider.keys import RemoteKeys, keys_with
-from bearerguard.provider.warning import warn_caller
 from bearerguard.server import ResourceServer
 from bearerguard.token import AccessToken
 
