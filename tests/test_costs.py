@@ -131,6 +131,7 @@ def test_the_payload_is_decoded_once_however_much_is_asked_of_the_token(
         token = server.verify(text)
         assert (token.subject, token.claims["sub"], token.issuer) == ("ada", "ada", issuer.url)
         assert token.scopes == {"orders:read"}
+        assert token.expires_at is not None
         assert token.expires_at > issuer.clock()
     assert calls[JSON_DECODED] == 1
 

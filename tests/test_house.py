@@ -66,12 +66,23 @@ def test_no_source_file_outgrows_its_reader(path: Path) -> None:
 # differently and decide nothing; what decides is in `_flows`, once.
 TWINS = {
     "_io/drive.py": {"aperform"},
+    "_io/key_sources.py": {"awarm_up"},
+    "_io/metadata.py": {"wait_async"},
     "_io/remote_keys.py": {"await_for", "wait_async"},
+    "_io/single_flight.py": {"await_until_over"},
     "_io/ticket.py": {"wait_async"},
     "flask/guard.py": {"guarded"},
     "flask/layabauth.py": {"authenticated_async"},
     "guard.py": {"aadmit"},
-    "server.py": {"aauthenticate", "averify", "awarm_up"},
+    "server.py": {
+        "__aenter__",
+        "__aexit__",
+        "aauthenticate",
+        "aclose",
+        "ametadata",
+        "averify",
+        "awarm_up",
+    },
     "testing/transport.py": {"handle_async_request"},
 }
 

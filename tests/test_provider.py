@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 from typing import Any, cast
 
@@ -9,7 +8,7 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bearerguard import ID_TOKEN, JWT, RFC9068, ConfigurationError, Provider, SecurityWarning
+from bearerguard import ID_TOKEN, JWT, RFC9068, ConfigurationError, Provider, RemoteKeys, SecurityWarning
 from bearerguard._limits import MAX_LEEWAY
 from bearerguard.testing import Issuer, signing_key
 
@@ -67,44 +66,31 @@ def test_a_name_of_none_is_the_issuer() -> None:
 
 
 def test_nothing_of_it_can_be_changed() -> None:
-    frozen: Any = provider(required_claims={"token_use": "access"}, http_options={"timeout": 1})
+    frozen: Any = provider(required_claims={"token_use": "access"})
     with pytest.raises(dataclasses.FrozenInstanceError):
         frozen.issuer = "https://evil.example/"
-    for mapping in (frozen.required_values, frozen.http_options):
-        with pytest.raises(TypeError):
-            mapping["more"] = 1
+    with pytest.raises(TypeError):
+        frozen.required_values["more"] = 1
 
 
 def test_what_it_was_given_can_change_without_changing_it() -> None:
-    claims, options, audiences = {"token_use": ["access"]}, {"timeout": 1}, ["https://api.example"]
-    built = provider(required_claims=claims, http_options=options, audience=audiences)
+    claims, audiences = {"token_use": ["access"]}, ["https://api.example"]
+    built = provider(required_claims=claims, audience=audiences)
     claims["token_use"].append("id")
-    options["timeout"] = 100
     audiences.append("https://evil.example")
     assert built.required_values == {"token_use": ("access",)}
-    assert built.http_options == {"timeout": 1}
     assert built.audiences == ("https://api.example",)
 
 
 def test_it_can_be_built_anew_with_a_change() -> None:
-    first = provider(
-        keys=KEY,
-        algorithms=["ES256"],
-        required_claims={"token_use": "access"},
-        http_options={"timeout": 1},
-        pinned_thumbprints=[provider(keys=KEY).key_set.keys.all[0].thumbprint],  # type: ignore[union-attr]
-    )
+    remote = RemoteKeys(http_options={"timeout": 1})
+    first = provider(keys=remote, algorithms=["ES256"], required_claims={"token_use": "access"})
     second = dataclasses.replace(first, name="other")
     assert second.name == "other"
-    for option in (
-        "issuer",
-        "audiences",
-        "algorithms",
-        "required_values",
-        "http_options",
-        "pinned_thumbprints",
-    ):
+    assert second.remote_keys is remote
+    for option in ("issuer", "audiences", "algorithms", "required_values"):
         assert getattr(second, option) == getattr(first, option)
+    assert dataclasses.replace(first, keys=KEY).remote_keys is None
 
 
 def test_it_can_be_built_anew_where_the_audience_was_an_iterator() -> None:
@@ -118,7 +104,7 @@ def test_two_providers_are_never_equal() -> None:
 
 
 def test_its_repr_shows_neither_keys_nor_options() -> None:
-    shown = repr(provider(keys=SECRET, algorithms=["HS256"], http_options={"headers": {"x-api-key": "k1"}}))
+    shown = repr(provider(keys=SECRET, algorithms=["HS256"]))
     assert shown == "Provider('https://login.example/', audience=('https://api.example',), name='login')"
 
 
@@ -146,35 +132,33 @@ def test_a_leeway_of_up_to_five_minutes_is_taken(leeway: float) -> None:
     assert provider(leeway=leeway).leeway == leeway
 
 
-@pytest.mark.parametrize("lifetime", [None, 0.1, 60, math.inf])
-def test_a_lifetime_may_be_any_time_or_for_ever(lifetime: float | None) -> None:
-    assert provider(key_set_lifetime=lifetime).key_set_lifetime == lifetime
-
-
-def test_pins_may_be_one_or_several() -> None:
-    one, other = "A" * 43, "b" * 43
-    assert provider(pinned_thumbprints=one).pinned_thumbprints == frozenset({one})
-    assert provider(pinned_thumbprints=[one, other]).pinned_thumbprints == frozenset({one, other})
-
-
 def test_a_path_to_scopes_or_roles_is_kept_as_it_was_given() -> None:
     built = provider(scope_claim="a.b", roles_claim=["resource_access", "my.api", "roles"])
     assert (built.scope_claim, built.roles_claim) == ("a.b", ("resource_access", "my.api", "roles"))
     assert (provider().scope_claim, provider().roles_claim) == (None, "roles")
 
 
-def test_not_following_redirects_is_no_option_to_complain_of() -> None:
-    assert provider(http_options={"follow_redirects": False, "timeout": 1}).http_options == {"timeout": 1}
-
-
 # -- keys
 
 
 @pytest.mark.parametrize(
-    "keys", [None, URL, "http://127.0.0.1:8080/jwks", "http://localhost/jwks", lambda: KEY], ids=str
+    "keys",
+    [None, URL, "http://127.0.0.1:8080/jwks", "http://localhost/jwks", lambda: KEY, RemoteKeys()],
+    ids=str,
 )
 def test_keys_that_are_fetched_are_not_fetched_when_it_is_built(keys: Any) -> None:
-    assert provider(keys=keys).key_set is None
+    built = provider(keys=keys)
+    assert (built.keys, built.key_set, built.left_out) == (keys, None, ())
+    assert built.remote_keys is not None
+
+
+def test_an_address_nothing_and_a_function_are_short_for_remote_keys() -> None:
+    def function() -> Any: ...
+
+    for keys, url, called in ((URL, URL, None), (None, None, None), (function, None, function)):
+        remote = provider(keys=keys).remote_keys
+        assert remote is not None
+        assert (remote.url, remote.function, remote.lifetime) == (url, called, None)
 
 
 @pytest.mark.parametrize(
@@ -189,24 +173,14 @@ def test_keys_that_are_given_are_read_when_it_is_built(keys: Any) -> None:
     assert key_set.refresh_at == math.inf
 
 
-def test_unusable_keys_among_given_ones_are_skipped_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    key_set = provider(keys={"keys": [KEY, {**KEY, "kid": "k2", "use": "enc"}, SECRET]}).key_set
-    assert key_set is not None
-    assert [key.kid for key in key_set.keys.all] == [KEY["kid"]]
-    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(messages) == 2
-    assert all(message.startswith("provider 'login': key ") for message in messages)
-    assert SECRET["k"] not in caplog.text
-
-
-def test_of_given_keys_the_pinned_ones_are_taken() -> None:
-    both = provider(keys=ISSUER.jwks()).key_set
-    assert both is not None
-    first = both.keys.all[0]
-    assert first.thumbprint
-    pinned = provider(keys=ISSUER.jwks(), pinned_thumbprints=first.thumbprint).key_set
-    assert pinned is not None
-    assert [key.kid for key in pinned.keys.all] == [first.kid]
+def test_unusable_keys_among_given_ones_are_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    built = provider(keys={"keys": [KEY, {**KEY, "kid": "k2", "use": "enc"}, SECRET]})
+    assert built.key_set is not None
+    assert [key.kid for key in built.key_set.keys.all] == [KEY["kid"]]
+    assert len(built.left_out) == 2
+    assert all(sentence.startswith("key ") for sentence in built.left_out)
+    assert SECRET["k"] not in str(built.left_out)
+    assert caplog.records == []  # a server that is given the provider writes them to its log
 
 
 def test_a_secret_is_taken_where_its_algorithm_is_named() -> None:
@@ -230,11 +204,11 @@ def test_an_issuer_that_is_no_url_is_fine_where_the_keys_are_elsewhere() -> None
 
 
 @pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
-def test_plain_http_off_loopback_takes_the_option_with_the_long_name() -> None:
-    insecure = "http://login.example/jwks"
-    with pytest.raises(ConfigurationError):
-        provider(keys=insecure)
-    assert provider(keys=insecure, dangerously_allow_http=True).keys == insecure
+def test_keys_are_discovered_from_an_issuer_over_plain_http_by_the_option_with_the_long_name() -> None:
+    issuer = "http://login.example"
+    with pytest.raises(ConfigurationError, match="it is not https"):
+        provider(issuer=issuer, keys=RemoteKeys())
+    assert provider(issuer=issuer, keys=RemoteKeys(dangerously_allow_http=True)).issuer == issuer
 
 
 @pytest.mark.parametrize("check", ["issuer", "audience"])
@@ -257,8 +231,8 @@ def test_a_check_that_is_switched_off_is_warned_of(check: str) -> None:
     ids=["http", "verify=False", "verify=0", "transport", "mounts"],
 )
 def test_a_way_to_keys_that_others_can_change_is_warned_of(option: dict[str, Any]) -> None:
-    with pytest.warns(SecurityWarning, match="'login'"):
-        provider(**option)
+    with pytest.warns(SecurityWarning, match="RemoteKeys"):
+        RemoteKeys(**option)
 
 
 # -- what it refuses, and what it says to write instead
@@ -288,10 +262,6 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("long leeway", {"leeway": 301}, "seconds from 0 to 300"),
     ("leeway that is no number", {"leeway": "10"}, "seconds from 0 to 300"),
     ("leeway that is not a number", {"leeway": math.nan}, "seconds from 0 to 300"),
-    ("lifetime of nothing", {"key_set_lifetime": 0}, "math.inf"),
-    ("negative lifetime", {"key_set_lifetime": -1}, "math.inf"),
-    ("lifetime that is no number", {"key_set_lifetime": "60"}, "seconds above 0"),
-    ("lifetime that is not a number", {"key_set_lifetime": math.nan}, "seconds above 0"),
     ("profile by name", {"profile": "RFC9068"}, "JWT, RFC9068 or ID_TOKEN"),
     ("no audience claim", {"audience_claim": ""}, "as 'aud'"),
     ("audience claim of another type", {"audience_claim": None}, "as 'aud'"),
@@ -306,9 +276,6 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("no roles claim", {"roles_claim": None}, "a path such as 'realm_access.roles'"),
     ("empty roles claim", {"roles_claim": []}, "or its keys"),
     ("roles claim of another type", {"roles_claim": ["roles", 0]}, "or its keys"),
-    ("redirects", {"http_options": {"follow_redirects": True}}, "Give the final address as keys"),
-    ("no pins", {"pinned_thumbprints": []}, "leave it out"),
-    ("a pin of another form", {"pinned_thumbprints": ["AB:CD"]}, "RFC 7638"),
     ("a password in an address", {"keys": "https://a:hunter2@login.example/"}, "holds a password"),
     ("keys over http", {"keys": "http://login.example/jwks"}, "it is not https: give an https:// URL"),
     ("keys from a file", {"keys": "file:///etc/jwks.json"}, "give an https:// URL"),
@@ -347,12 +314,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("a secret without algorithm", {"keys": SECRET}, "none of its keys can be used"),
     ("a secret beside others", {"keys": KEY, "algorithms": ["HS256"]}, "algorithms=['HS256']"),
     ("keys for other algorithms", {"keys": KEY, "algorithms": ["RS256"]}, "fits the algorithms RS256"),
-    (
-        "keys without the pinned",
-        {"keys": KEY, "pinned_thumbprints": ["A" * 43]},
-        "and the pinned thumbprints",
-    ),
     ("a secret by URL", {"keys": URL, "algorithms": ["HS256"]}, "as an object with the oct key"),
+    ("a secret by remote keys", {"keys": RemoteKeys(), "algorithms": ["HS256"]}, "as an object with the oct"),
     ("a secret by discovery", {"algorithms": ["HS256", "HS512"]}, "as an object with the oct key"),
 ]
 
@@ -432,8 +395,6 @@ def test_no_message_shows_a_part_of_a_secret_wherever_it_was_put(options: dict[s
         {"algorithms": 5},
         {"algorithms": [["RS256"]]},
         {"required_claims": ["token_use"]},
-        {"http_options": "timeout=5"},
-        {"pinned_thumbprints": 5},
         {"scope_claim": 5},
     ],
     ids=str,
@@ -446,3 +407,23 @@ def test_an_option_of_another_type_is_a_configuration_error_too(options: dict[st
 def test_a_secret_from_a_function_is_refused_as_it_can_never_be_taken() -> None:
     with pytest.raises(ConfigurationError, match="as an object with the oct key"):
         provider(keys=lambda: SECRET, algorithms=["HS256"])
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [
+        ("http_options", "keys=RemoteKeys(..., http_options=...)"),
+        ("key_set_lifetime", "keys=RemoteKeys(..., lifetime=...)"),
+        ("pinned_thumbprints", "keys=RemoteKeys(..., pinned_thumbprints=...)"),
+        ("dangerously_allow_http", "keys=RemoteKeys(..., dangerously_allow_http=...)"),
+    ],
+)
+def test_an_option_that_has_moved_is_refused_with_where_it_stands_now(option: str, instead: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        provider(**{option: None})
+    assert instead in str(refused.value)
+
+
+def test_an_option_that_never_was_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="'colour'"):
+        provider(colour="red")

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
@@ -15,8 +18,11 @@ from bearerguard import (
     MissingCredentials,
     Provider,
     ProviderUnavailable,
+    RemoteKeys,
+    Request,
     ResourceServer,
 )
+from bearerguard._io.remote_keys import RemoteKeySource
 from bearerguard.testing import Clock, Issuer
 from tests.testing.waiting import until
 
@@ -144,7 +150,7 @@ def test_a_function_that_brings_no_keys_is_a_provider_in_trouble(
     server = issuer.resource_server(keys=lambda: material)
     with pytest.raises(ProviderUnavailable):
         server.verify(issuer.token())
-    assert server.health()[issuer.url]["last_failure"]["reason"] == kind
+    assert server.health()["providers"][issuer.url]["last_failure"]["reason"] == kind
 
 
 def test_a_function_that_raises_is_a_provider_in_trouble(issuer: Issuer) -> None:
@@ -154,7 +160,7 @@ def test_a_function_that_raises_is_a_provider_in_trouble(issuer: Issuer) -> None
     server = issuer.resource_server(keys=vault)
     with pytest.raises(ProviderUnavailable):
         server.verify(issuer.token())
-    failure = server.health()[issuer.url]["last_failure"]
+    failure = server.health()["providers"][issuer.url]["last_failure"]
     assert failure["reason"] == "function"
     assert "vault is sealed" in failure["message"]
 
@@ -162,10 +168,10 @@ def test_a_function_that_raises_is_a_provider_in_trouble(issuer: Issuer) -> None
 def test_a_defect_of_a_transport_leaves_no_request_hanging(
     issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = issuer.resource_server(http_options={"transport": object()})
+    server = issuer.resource_server(keys=RemoteKeys(http_options={"transport": object()}))
     with pytest.raises(ProviderUnavailable):
         server.verify(issuer.token())
-    assert server.health()[issuer.url]["last_failure"]["reason"] == "client"
+    assert server.health()["providers"][issuer.url]["last_failure"]["reason"] == "client"
     assert "AttributeError" in caplog.text
 
 
@@ -193,12 +199,12 @@ def test_a_request_is_authenticated_by_its_authorization_header(issuer: Issuer, 
 
 
 def test_claims_and_keys_are_judged_by_the_same_clock(issuer: Issuer) -> None:
-    server = issuer.resource_server(key_set_lifetime=60)
+    server = issuer.resource_server(keys=RemoteKeys(lifetime=60))
     server.warm_up()
     token = issuer.token(expires_in=50)
     server.verify(token)
     issuer.clock.advance(61)
-    assert server.health()[issuer.url]["state"] == "stale"
+    assert server.health()["providers"][issuer.url]["state"] == "stale"
     with pytest.raises(InvalidToken) as refused:
         server.verify(token)
     assert refused.value.reason == "expired"
@@ -262,7 +268,7 @@ def test_health_and_exports_tell_of_every_provider_by_name(issuer: Issuer) -> No
     )
     assert server.snapshot() == {"version": 1, "providers": {}}
     server.warm_up()
-    health = json.loads(json.dumps(server.health()))
+    health = json.loads(json.dumps(server.health()))["providers"]
     assert {name: entry["state"] for name, entry in health.items()} == {"fetched": "fresh", "given": "fixed"}
     exported = json.loads(json.dumps(server.snapshot()))
     assert set(exported["providers"]) == {"fetched"}
@@ -273,9 +279,7 @@ def test_exported_keys_serve_the_next_process_without_a_fetch(issuer: Issuer) ->
     first.warm_up()
     exported = json.loads(json.dumps(first.snapshot()))
     asked = len(issuer.requests)
-    second = ResourceServer(
-        issuer.provider(pinned_thumbprints=None), clock=issuer.clock.__call__, snapshot=exported
-    )
+    second = ResourceServer(issuer.provider(), clock=issuer.clock.__call__, snapshot=exported)
     second.verify(issuer.token())
     assert len(issuer.requests) == asked
 
@@ -298,7 +302,7 @@ def test_metadata_that_is_not_to_be_believed_is_told_though_the_keys_go_on_servi
         "/jwks": issuer.jwks(),
     }
     transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=documents[request.url.path]))
-    server = issuer.resource_server(http_options={"transport": transport})
+    server = issuer.resource_server(keys=RemoteKeys(http_options={"transport": transport}))
     server.warm_up()
     documents["/.well-known/openid-configuration"] = {
         "issuer": "https://evil.test",
@@ -307,4 +311,98 @@ def test_metadata_that_is_not_to_be_believed_is_told_though_the_keys_go_on_servi
     issuer.clock.advance(600 + 3600)
     assert server.verify(issuer.token()).subject == "user-1"
     until(lambda: "issuer_mismatch" in caplog.text)  # written right after the keys are there
-    assert server.health()[issuer.url]["last_failure"]["reason"] == "issuer_mismatch"
+    assert server.health()["providers"][issuer.url]["last_failure"]["reason"] == "issuer_mismatch"
+
+
+# -- its end
+
+
+def uses_of(server: ResourceServer) -> dict[str, Callable[[], Any]]:
+    token, provider = "token", server.providers[0].name
+    request = Request("GET", "https://api.test/", [(b"authorization", b"Bearer token")])
+    return {
+        "verify": lambda: server.verify(token),
+        "averify": lambda: anyio.run(server.averify, token),
+        "authenticate": lambda: server.authenticate(request),
+        "aauthenticate": lambda: anyio.run(server.aauthenticate, request),
+        "admit": lambda: server.admit(request),
+        "warm_up": server.warm_up,
+        "awarm_up": lambda: anyio.run(server.awarm_up),
+        "health": server.health,
+        "snapshot": server.snapshot,
+        "metadata": lambda: server.metadata(provider),
+        "ametadata": lambda: anyio.run(server.ametadata, provider),
+        "known_metadata": lambda: server.known_metadata(provider),
+    }
+
+
+def ended(server: ResourceServer, how: str) -> None:
+    async def in_a_task() -> None:
+        if how == "aclose":
+            await server.aclose()
+        else:
+            async with server as entered:
+                assert entered is server
+
+    if how == "close":
+        server.close()
+    elif how == "with":
+        with server as entered:
+            assert entered is server
+    else:
+        anyio.run(in_a_task)
+
+
+@pytest.mark.parametrize("how", ["close", "with", "aclose", "async with"])
+def test_after_its_end_every_use_of_a_server_is_an_error_that_says_what_to_do(
+    issuer: Issuer, how: str
+) -> None:
+    server = issuer.resource_server()
+    server.verify(issuer.token())
+    ended(server, how)
+    for use in uses_of(server).values():
+        with pytest.raises(ConfigurationError, match="is closed: close it after the last request, or build"):
+            use()
+    server.close()  # as often as anybody likes
+
+
+def test_a_server_that_shares_its_keys_with_one_that_was_closed_goes_on(issuer: Issuer) -> None:
+    one, other = issuer.resource_server(), issuer.resource_server()
+    one.verify(issuer.token())
+    one.close()
+    assert other.verify(issuer.token()).subject == "user-1"
+    issuer.clock.advance(5_000)
+    assert other.verify(issuer.token()).subject == "user-1"
+
+
+def test_a_server_that_is_built_after_the_end_of_another_fetches_for_itself(issuer: Issuer) -> None:
+    with issuer.resource_server() as first:
+        first.verify(issuer.token())
+    with issuer.resource_server() as second:
+        assert second.verify(issuer.token()).subject == "user-1"
+
+
+def test_whoever_waits_when_a_server_is_closed_is_told_so_at_once(issuer: Issuer) -> None:
+    server = issuer.resource_server(
+        keys=RemoteKeys(http_options={"transport": issuer.transport, "timeout": 60})
+    )
+    with ThreadPoolExecutor(1) as threads, issuer.slow(3_600):
+        waiting = threads.submit(server.verify, issuer.token())
+        while not issuer.requests:
+            time.sleep(0.001)
+        server.close()
+        assert isinstance(waiting.exception(30), ProviderUnavailable)
+
+
+def test_after_its_end_no_thread_goes_on_asking(issuer: Issuer) -> None:
+    server = issuer.resource_server()
+    with issuer.slow(3_600):
+        source = server._keys[issuer.url]
+        assert isinstance(source, RemoteKeySource)
+        flight = source.join("missing")
+        assert flight is not None
+        assert flight.thread is not None
+        server.close()
+        assert source.join("missing") is None
+    flight.thread.join(30)
+    assert not flight.thread.is_alive()

@@ -24,8 +24,7 @@ from bearerguard.errors import (
 # type checkers that a name is passed on.
 from bearerguard.openapi import authorizations as authorizations
 from bearerguard.openapi import method_authorizations as method_authorizations
-from bearerguard.profiles import ID_TOKEN, JWT, RFC9068, Profile
-from bearerguard.provider import Provider
+from bearerguard.provider import ID_TOKEN, JWT, RFC9068, Profile, Provider, RemoteKeys
 from bearerguard.request import Request
 from bearerguard.rules import (
     Rule,
@@ -58,6 +57,7 @@ __all__ = [
     "Profile",
     "Provider",
     "ProviderUnavailable",
+    "RemoteKeys",
     "Request",
     "ResourceServer",
     "Rule",

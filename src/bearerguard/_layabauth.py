@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from bearerguard.provider import Provider
+from bearerguard.provider.keys import keys_with
 from bearerguard.server import ResourceServer
 
 
@@ -30,14 +31,14 @@ def server_by_jwks_uri(
     Warns:
         SecurityWarning: no issuer, or no audience; at the line that called the door.
     """
+    name = issuer or str(jwks_uri)
     provider = Provider(
         issuer,
         audience=audience,
-        keys=jwks_uri,
+        keys=keys_with(jwks_uri, name, http_options=http_options),
         algorithms=algorithms,
         leeway=leeway,
-        name=issuer or str(jwks_uri),
-        http_options=http_options,
+        name=name,
         dangerously_accept_any_issuer=issuer is None,
         dangerously_accept_any_audience=audience is None,
     )

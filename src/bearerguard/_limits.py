@@ -30,6 +30,8 @@ MAX_CACHED_PAYLOAD_BYTES: Final = 4096
 MAX_KEPT_CLAIMS: Final = 16
 MAX_KEPT_CLAIMS_BYTES: Final = 512
 """Claims are kept decoded if they are no more than that: decoded, they take several times the memory."""
+FORGOTTEN_AT_ONCE: Final = 16
+"""Entries that are freed together: one by one it would cost each request, all at once it would be a pause."""
 CACHED_HEADERS: Final = 256
 MAX_CACHED_HEADER_BYTES: Final = 1024
 
@@ -44,6 +46,9 @@ MAX_KEY_SET_BYTES: Final = 512 * 1024
 MAX_VALIDATOR_CHARACTERS: Final = 1024
 """An `ETag` longer than this is not sent back: it could make the next request one that nobody takes."""
 
+MAX_OBJECTS_LOOKED_INTO: Final = 1000
+"""In search of a TLS context that checks nothing, within a transport; the HTTP client's own have a few dozen."""
+
 # -- life of a fetched key set, in seconds -------------------------------------------------------
 KEY_SET_LIFETIME: Final = 600.0
 MIN_KEY_SET_LIFETIME: Final = 60.0
@@ -53,8 +58,17 @@ REFRESH_JITTER: Final = 0.1
 """A refresh is due at 80 % of the lifetime, plus up to this part of it, drawn anew for each key set."""
 STALE_IF_ERROR: Final = 3600.0
 COOLDOWN: Final = 30.0
+SIGNATURE_COOLDOWN: Final = 300.0
+"""After a refresh for a signature that does not verify under a known `kid`: most such tokens are forged."""
+UNKNOWN_KID_PATIENCE: Final = 1.0
+MAX_PATIENT_THREADS: Final = 2
+"""With keys in hand, how long a request waits for newer ones, and how many threads do so at a time."""
 FIRST_COOLDOWN: Final = 1.0
 """After a failure without any keys in hand; doubled by each further one, up to `COOLDOWN`."""
 FETCH_TIMEOUT: Final = 5.0
+METADATA_LIFETIME: Final = 24 * 3600.0
+"""After it an issuer's metadata is asked for again, by whoever wants it and without waiting."""
+METADATA_SHARE: Final = 0.4
+"""Of the time for a refresh, what the metadata may take of it where the address of the keys is known."""
 MAX_STUCK_REFRESHES: Final = 4
 """Threads of refreshes that were given up and have not ended: with so many, no further one is started."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from bearerguard._core.address import metadata_addresses
+from bearerguard._core.address import metadata_addresses, why_insecure
 from bearerguard.errors import ConfigurationError
+from bearerguard.provider import Provider
 
 __all__ = [
     "Flow",
@@ -19,6 +20,7 @@ __all__ = [
     "method_authorizations",
     "oauth2_scheme",
     "openid_connect_scheme",
+    "provider_scheme",
     "security_requirement",
 ]
 
@@ -134,6 +136,36 @@ def bearer_scheme(bearer_format: str = "JWT") -> dict[str, Any]:
         {'type': 'http', 'scheme': 'bearer', 'bearerFormat': 'JWT'}
     """
     return {"type": "http", "scheme": "bearer", "bearerFormat": bearer_format}
+
+
+def provider_scheme(
+    provider: Provider, metadata: Mapping[str, Any], scopes: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the security scheme of a provider's tokens: how a client gets one, as far as that is known.
+
+    Args:
+        provider: whose tokens.
+        metadata: what its issuer says of itself (RFC 8414), as from `ResourceServer.metadata`. Endpoints that
+            are not https, but for those that the provider's keys might come from too, are left out.
+        scopes: each scope with its description.
+
+    Example:
+        >>> provider = Provider("https://login.example", audience="https://api.example")
+        >>> provider_scheme(provider, {}, {})["scheme"]
+        'bearer'
+    """
+    addresses = [metadata.get("authorization_endpoint"), metadata.get("token_endpoint")]
+    allow_http = provider.remote_keys is not None and provider.remote_keys.dangerously_allow_http
+    safe = [
+        address
+        for address in addresses
+        if isinstance(address, str) and not why_insecure(address, allow_http=allow_http)
+    ]
+    if len(safe) == len(addresses):
+        scheme = oauth2_scheme(scopes, authorization_url=safe[0], token_url=safe[1])
+    else:
+        scheme = bearer_scheme()
+    return {**scheme, "description": f"A token of {provider.name}"}
 
 
 def security_requirement(scheme: str, *scopes: str) -> dict[str, list[str]]:

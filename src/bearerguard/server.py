@@ -9,23 +9,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, NoReturn, Self, cast, final
 
 from bearerguard._core.credentials import bearer_token, encoded, is_one_token, several_tokens
 from bearerguard._core.resource import check_resource
 from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._io.drive import Admission
-from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
-from bearerguard._io.key_sources import key_source
-from bearerguard._io.static_keys import StaticKeySource
-from bearerguard.errors import AuthError, ConfigurationError, ProviderUnavailable
+from bearerguard._io.key_sources import KeySources, closed
+from bearerguard._limits import FETCH_TIMEOUT
+from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.observe import log_refusal
 from bearerguard.provider import Provider
 from bearerguard.request import BareHeaders, Headers, Incoming
 from bearerguard.token import AccessToken
-
-if TYPE_CHECKING:
-    from bearerguard._io.remote_keys import RemoteKeySource
 
 __all__ = ["Admission", "ResourceServer"]
 
@@ -53,6 +49,8 @@ class ResourceServer:
         token = server.verify(text)
         token = await server.averify(text)
         ```
+
+    It may be closed where a program goes on without it: `close`, `aclose`, `with`, `async with`.
     """
 
     def __init__(
@@ -80,14 +78,10 @@ class ResourceServer:
         self.providers = providers
         self.resource = resource
         self._clock = clock
-        self._sources = {provider.name: key_source(provider, clock) for provider in providers}
-        self._fetched: dict[str, RemoteKeySource] = {
-            name: source for name, source in self._sources.items() if not isinstance(source, StaticKeySource)
-        }
-        trusted = [(provider, self._sources[provider.name]) for provider in providers]
-        self._pipeline = Pipeline(trusted, clock)
+        self._keys = KeySources(clock)
+        self._pipeline = Pipeline([(provider, self._keys.add(provider)) for provider in providers], clock)
         if snapshot is not None:
-            self._import_keys(snapshot)
+            self._keys.restore(snapshot)
 
     def __init_subclass__(cls) -> None:
         # A door asks one of several methods: a check that a subclass adds to some is left out by others.
@@ -184,58 +178,91 @@ class ResourceServer:
         Raises:
             ProviderUnavailable: where some could not be fetched; the message names each and says why.
         """
-        # All are asked before any is waited for.
-        joined = [(name, source, source.join("missing")) for name, source in self._missing()]
-        self._raise_failures({name: source.wait_for(refresh) for name, source, refresh in joined})
+        self._keys.warm_up()
 
     async def awarm_up(self) -> None:
         """The same as `warm_up`, for a task."""
-        joined = [(name, source, source.join("missing")) for name, source in self._missing()]
-        self._raise_failures({name: await source.await_for(refresh) for name, source, refresh in joined})
+        await self._keys.awarm_up()
 
     def health(self) -> dict[str, Any]:
-        """Return, by provider, the state of its keys; plain values, ready for `json.dumps`.
+        """Return the state of what the server asks others for; plain values, ready for `json.dumps`.
 
         Example:
             ```python
-            keys = server.health()["https://login.example"]
+            keys = server.health()["providers"]["https://login.example"]
             ready = keys["state"] == "fresh"
             ```
         """
-        now = self._clock()
-        return {name: health_of(source, now) for name, source in self._sources.items()}
+        return {"providers": self._keys.health()}
 
     def snapshot(self) -> dict[str, Any]:
         """Return the fetched key sets, ready for `json.dumps`, for `ResourceServer(..., snapshot=...)`.
 
         Only public keys are in it. Whoever can change the file can forge tokens: keep it as safe as code.
         """
-        entries = {name: export(source) for name, source in self._fetched.items()}
-        return {"version": VERSION, "providers": {name: entry for name, entry in entries.items() if entry}}
+        return self._keys.snapshot()
 
-    def _import_keys(self, exported: Mapping[str, Any]) -> None:
-        for name, entry in entries_of(exported).items():
-            source = self._fetched.get(name)
-            if source is None or not restore(source, entry, name):
-                _logger.warning("exported keys of %r were not taken over: no such provider any more", name)
+    # -- the providers' metadata ---------------------------------------------------------------------
 
-    def _missing(self) -> list[tuple[str, RemoteKeySource]]:
-        now = self._clock()
-        return [
-            (name, source)
-            for name, source in self._fetched.items()
-            if source.key_set is None or now >= source.key_set.usable_until
-        ]
+    def known_metadata(self, provider: str) -> Mapping[str, Any] | None:
+        """Return the metadata of a provider's issuer (RFC 8414), as far as they are in memory. Never waits.
 
-    def _raise_failures(self, outcomes: Mapping[str, float | None]) -> None:
-        failed = {name: retry_after for name, retry_after in outcomes.items() if retry_after is not None}
-        if failed:
-            reasons = [f"{name}: {self._why(name)}" for name in failed]
-            raise ProviderUnavailable("No keys from " + "; ".join(reasons), retry_after=max(failed.values()))
+        Args:
+            provider: the name of the provider.
+        """
+        source = self._keys.metadata_of(provider)
+        return None if source is None else source.known
 
-    def _why(self, name: str) -> str:
-        failure = self._fetched[name].last_failure
-        return failure.message if failure is not None else "not fetched yet"
+    def metadata(self, provider: str, *, seconds: float = FETCH_TIMEOUT) -> Mapping[str, Any] | None:
+        """Return the metadata of a provider's issuer (RFC 8414), None where they cannot be had.
+
+        They are fetched once and kept. An issuer is not asked where the provider's keys were given as an
+        object or by a function, nor for half a minute after it has failed.
+
+        Args:
+            provider: the name of the provider.
+            seconds: after which nobody waits any longer; the issuer may go on answering.
+        """
+        source = self._keys.metadata_of(provider)
+        return None if source is None else source.wait(seconds)
+
+    async def ametadata(self, provider: str, *, seconds: float = FETCH_TIMEOUT) -> Mapping[str, Any] | None:
+        """The same as `metadata`, for a task."""
+        source = self._keys.metadata_of(provider)
+        return None if source is None else await source.wait_async(seconds)
+
+    # -- the end -------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the fetches that no other server needs, with their connections; using the server is an error.
+
+        Blocks nobody, and may be called more than once. Who waits for keys gets `ProviderUnavailable`.
+        """
+        self._pipeline = cast("Pipeline", _Closed())
+        self._keys.close()
+
+    async def aclose(self) -> None:
+        """The same as `close`, for a task."""
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Closed:
+    """Stands in the place of what verifies, so that being open costs no request a look."""
+
+    def admit(self, *_: object) -> NoReturn:
+        raise closed()
 
 
 def _as_request(request: Incoming | Headers) -> Incoming:

@@ -124,9 +124,12 @@ class AccessToken:
         return texts_of(self._decoded().get("permissions"))
 
     @property
-    def expires_at(self) -> float:
-        """When the token ends, in seconds since 1970 (RFC 7519, section 4.1.4)."""
-        expires_at: float = self._decoded()["exp"]
+    def expires_at(self) -> float | None:
+        """When the token ends, in seconds since 1970 (RFC 7519, section 4.1.4).
+
+        None where its provider does not say: only by introspection (RFC 7662, section 2.2), never in a JWT.
+        """
+        expires_at: float | None = self._decoded().get("exp")
         return expires_at
 
     @property

@@ -35,4 +35,4 @@ def test_it_is_left_out_of_a_set_and_a_sound_one_is_not() -> None:
     sound = minting.key_for("RS256").public_jwk()
     server = minting.server(keys={"keys": [marked(2048), sound]})
     assert verdict(server, minting.token("RS256")) == ACCEPTED
-    assert server.health()[server.providers[0].name]["keys"] == 1
+    assert server.health()["providers"][server.providers[0].name]["keys"] == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from bearerguard import ConfigurationError, Provider, ResourceServer
+from bearerguard import ConfigurationError, Provider, RemoteKeys, ResourceServer
 from tests.advisories.verdict import verdict
 from tests.hostile import minting
 
@@ -29,6 +29,8 @@ def answering(status: int, target: str, asked: list[str], path: str) -> httpx2.M
         asked.append(str(request.url))
         if request.url.path == path and request.url.host == "issuer.test":
             return httpx2.Response(status, headers={"Location": target}, json=minting.attacker.jwks())
+        if request.url.path == "/.well-known/oauth-authorization-server":
+            return httpx2.Response(404)
         if "well-known" in request.url.path:
             return httpx2.Response(200, json={"issuer": minting.ISSUER, "jwks_uri": f"{minting.ISSUER}/jwks"})
         return httpx2.Response(200, json=minting.attacker.jwks())
@@ -39,16 +41,21 @@ def answering(status: int, target: str, asked: list[str], path: str) -> httpx2.M
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_redirect_is_not_followed_to_keys(status: int, target: str) -> None:
-    for path, keys in (("/jwks", f"{minting.ISSUER}/jwks"), ("/.well-known/openid-configuration", None)):
+    openid, oauth = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
+    # A redirect of the metadata says that they are not there: the next place is asked, not the one named.
+    places = {"/jwks": (f"{minting.ISSUER}/jwks", ["/jwks"]), openid: (None, [openid, oauth])}
+    for path, (keys, asked_for) in places.items():
         asked: list[str] = []
         options = {"transport": answering(status, target, asked, path)}
-        provider = Provider(minting.ISSUER, audience=minting.AUDIENCE, keys=keys, http_options=options)
+        provider = Provider(
+            minting.ISSUER, audience=minting.AUDIENCE, keys=RemoteKeys(keys, http_options=options)
+        )
         server = ResourceServer(provider, clock=minting.issuer.clock)
         forged = minting.attacker.token(iss=minting.ISSUER)
         assert verdict(server, forged) == "provider_unavailable"
-        assert asked == [f"{minting.ISSUER}{path}"]
+        assert asked == [f"{minting.ISSUER}{place}" for place in asked_for]
 
 
 def test_redirects_cannot_be_switched_on() -> None:
     with pytest.raises(ConfigurationError, match="follow_redirects"):
-        Provider("https://issuer.test", audience="https://api.test", http_options={"follow_redirects": True})
+        RemoteKeys(http_options={"follow_redirects": True})

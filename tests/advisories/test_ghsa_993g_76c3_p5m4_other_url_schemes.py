@@ -9,7 +9,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from bearerguard import ConfigurationError, Provider, ResourceServer
+from bearerguard import ConfigurationError, Provider, RemoteKeys, ResourceServer
 from tests.advisories.verdict import verdict
 from tests.hostile import minting
 
@@ -54,7 +54,9 @@ def test_no_other_address_is_believed_in_an_issuers_metadata(address: str) -> No
         asked.append(str(request.url))
         return httpx2.Response(200, json={"issuer": minting.ISSUER, "jwks_uri": address})
 
-    provider = minting.issuer.provider(http_options={"transport": httpx2.MockTransport(answer)})
+    provider = minting.issuer.provider(
+        keys=RemoteKeys(http_options={"transport": httpx2.MockTransport(answer)})
+    )
     server = ResourceServer(provider, clock=minting.issuer.clock)
     assert verdict(server, minting.token()) == "provider_unavailable"
     assert asked == ["https://issuer.test/.well-known/openid-configuration"]

@@ -140,24 +140,34 @@ def test_a_url_leads_to_this_machine_by_the_rule_by_which_http_is_taken(scheme: 
 
 
 @pytest.mark.parametrize(
-    ("issuer", "openid", "oauth"),
+    ("issuer", "addresses"),
     [
         (
             "https://login.example",
-            "https://login.example/.well-known/openid-configuration",
-            "https://login.example/.well-known/oauth-authorization-server",
+            (
+                "https://login.example/.well-known/openid-configuration",
+                "https://login.example/.well-known/oauth-authorization-server",
+            ),
         ),
         (
             "https://login.example/",
-            "https://login.example/.well-known/openid-configuration",
-            "https://login.example/.well-known/oauth-authorization-server",
+            (
+                "https://login.example/.well-known/openid-configuration",
+                "https://login.example/.well-known/oauth-authorization-server",
+            ),
         ),
         (
             "http://127.0.0.1:8080/tenants/7/",
-            "http://127.0.0.1:8080/tenants/7/.well-known/openid-configuration",
-            "http://127.0.0.1:8080/.well-known/oauth-authorization-server/tenants/7",
+            (
+                "http://127.0.0.1:8080/tenants/7/.well-known/openid-configuration",
+                "http://127.0.0.1:8080/.well-known/oauth-authorization-server/tenants/7",
+                "http://127.0.0.1:8080/.well-known/openid-configuration/tenants/7",
+            ),
         ),
     ],
+    ids=["no path", "slash", "path"],
 )
-def test_metadata_stands_behind_the_issuers_path_or_before_it(issuer: str, openid: str, oauth: str) -> None:
-    assert metadata_addresses(issuer) == (openid, oauth)
+def test_metadata_stands_behind_the_issuers_path_or_before_it(
+    issuer: str, addresses: tuple[str, ...]
+) -> None:
+    assert metadata_addresses(issuer) == addresses

@@ -8,7 +8,7 @@ from bearerguard import InvalidToken
 from bearerguard._core.token_kind import refuse_other_kinds
 
 ACCESS: dict[str, Any] = {"iss": "https://login.example", "sub": "ada", "aud": "https://api.example"}
-EVENTS = {"http://schemas.openid.net/event/backchannel-logout": {}}
+EVENTS: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
 
 
 @pytest.mark.parametrize(

@@ -317,7 +317,7 @@ def test_a_server_may_be_given_in_place_of_providers(issuer: Issuer) -> None:
     api = Api(server=server, public_paths=["/health"])
     assert api.get(issuer.token()).json()["provider"] == "login"
     assert api.get(path="/health").status_code == 200
-    assert server.health()["login"]["state"] == "fresh"
+    assert server.health()["providers"]["login"]["state"] == "fresh"
 
 
 @pytest.mark.parametrize(

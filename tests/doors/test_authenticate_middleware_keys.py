@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bearerguard import RFC9068, ConfigurationError, Provider, SecurityWarning
+from bearerguard import RFC9068, ConfigurationError, Provider, RemoteKeys, SecurityWarning
 from bearerguard.starlette import AuthenticateMiddleware
 from bearerguard.testing import Clock, Issuer
 from tests.doors.protected_apps import APPS, Api, described
@@ -248,12 +248,12 @@ def test_each_provider_may_have_a_lifetime_of_its_own(issuer: Issuer) -> None:
 
 
 def test_a_lifetime_outweighs_that_of_a_provider_object(issuer: Issuer) -> None:
-    provider = issuer.provider(key_set_lifetime=10)
+    provider = issuer.provider(keys=RemoteKeys(lifetime=10))
     assert fetches_after(issuer, 400, providers={"login": provider}, key_refresh_minutes=60) == 1
 
 
 def test_without_one_a_provider_object_keeps_its_own(issuer: Issuer) -> None:
-    provider = issuer.provider(key_set_lifetime=inf)
+    provider = issuer.provider(keys=RemoteKeys(lifetime=inf))
     assert fetches_after(issuer, YEAR, providers={"login": provider}) == 1
 
 
@@ -367,3 +367,55 @@ def test_a_provider_object_may_be_used_twice(issuer: Issuer) -> None:
     first, second = Api({"a": provider}, clock=issuer.clock), Api({"b": provider}, clock=issuer.clock)
     assert first.get(issuer.token()).json()["provider"] == "a"
     assert second.get(issuer.token()).json()["provider"] == "b"
+
+
+# -- how keys are fetched, as options beside them
+
+
+def remote_keys_of(provider: Any, **options: Any) -> RemoteKeys:
+    """How the middleware's server fetches the keys of a provider."""
+    remote = built({"login": provider}, **options)._server.providers[0].remote_keys
+    assert remote is not None
+    return remote
+
+
+def test_options_of_fetching_stand_beside_the_keys_of_a_mapping(issuer: Issuer) -> None:
+    fetching = {"http_options": {"timeout": 1}, "key_set_lifetime": 60, "pinned_thumbprints": ["A" * 43]}
+    for keys in (None, issuer.jwks_uri, RemoteKeys(issuer.jwks_uri, lifetime=5)):
+        remote = remote_keys_of(described(issuer, keys=keys, **fetching))
+        assert remote.url == (None if keys is None else issuer.jwks_uri)
+        assert (remote.http_options, remote.lifetime) == ({"timeout": 1}, 60)
+        assert remote.pinned_thumbprints == frozenset({"A" * 43})
+
+
+def test_minutes_for_a_provider_object_leave_the_rest_of_how_it_fetches(issuer: Issuer) -> None:
+    keys = RemoteKeys(issuer.jwks_uri, pinned_thumbprints="A" * 43, http_options={"timeout": 1})
+    remote = remote_keys_of(issuer.provider(keys=keys), key_refresh_minutes=2)
+    assert (remote.url, remote.lifetime) == (issuer.jwks_uri, 120)
+    assert (remote.pinned_thumbprints, remote.http_options) == (frozenset({"A" * 43}), {"timeout": 1})
+
+
+def test_a_source_of_ones_own_keeps_the_pins_and_the_lifetime_of_a_provider_object(issuer: Issuer) -> None:
+    keys = RemoteKeys(issuer.jwks_uri, lifetime=60, pinned_thumbprints="A" * 43)
+    remote = remote_keys_of(issuer.provider(keys=keys), get_keys=lambda url: url)
+    assert (remote.url, remote.lifetime, remote.pinned_thumbprints) == (None, 60, frozenset({"A" * 43}))
+    assert remote.function is not None
+    assert remote.function() == issuer.jwks_uri
+
+
+@pytest.mark.parametrize(
+    ("options", "instead"),
+    [
+        ({"keys": {"keys": []}, "pinned_thumbprints": ["A" * 43]}, "give those that you accept"),
+        ({"keys": None, "key_set_lifetime": 0}, "seconds above 0"),
+        ({"keys": None, "pinned_thumbprints": []}, "RFC 7638"),
+        ({"keys": None, "http_options": "timeout=1"}, "give a mapping"),
+    ],
+    ids=["pins of an object", "no lifetime", "no pins", "no mapping"],
+)
+def test_an_option_of_fetching_that_is_wrong_is_refused_with_the_name_of_the_provider(
+    issuer: Issuer, options: dict[str, Any], instead: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="'login'") as refused:
+        built({"login": described(issuer, **options)})
+    assert instead in str(refused.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,11 +16,10 @@ from fastapi.security import APIKeyHeader
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
-from bearerguard import ResourceServer, Rule, any_scope, fresh, role, scope
-from bearerguard._io.metadata import fetch_metadata
+from bearerguard import RemoteKeys, ResourceServer, Rule, any_scope, fresh, role, scope
 from bearerguard.fastapi import Guard
 from bearerguard.fastapi.document import Document
-from bearerguard.testing import Clock, Issuer
+from bearerguard.testing import Issuer
 
 AUTHORIZE, TOKEN = "https://issuer.test/authorize", "https://issuer.test/token"
 
@@ -245,7 +245,7 @@ class Metadata:
     ids=repr,
 )
 def test_metadata_that_lead_nowhere_safe_are_not_passed_on(issuer: Issuer, members: dict[str, Any]) -> None:
-    provider = issuer.provider(http_options={"transport": Metadata(**members)})
+    provider = issuer.provider(keys=RemoteKeys(http_options={"transport": Metadata(**members)}))
     document = described(Guard(ResourceServer(provider)), scope("a"))
     assert schemes_of(document)["oauth2"]["scheme"] == "bearer"
 
@@ -253,16 +253,15 @@ def test_metadata_that_lead_nowhere_safe_are_not_passed_on(issuer: Issuer, membe
 # -- when the provider is asked, and what waits for it ---------------------------------------------------
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(0)
+PATIENCE = 30.0
+"""Seconds; where a test holds the provider, nobody is to lose patience on a busy machine."""
 
 
 @pytest.fixture
-def app(guard: Guard, clock: Clock) -> FastAPI:
-    """An application whose document reads this clock."""
+def app(guard: Guard) -> FastAPI:
+    """An application whose document waits for metadata for as long as a test may take."""
     app = FastAPI()
-    Document(guard, app, clock=clock).install()
+    Document(guard, app, patience=PATIENCE).install()
     app.get("/", dependencies=[guard.requires(scope("a"))])(view)
     app.get("/health")(view)
     return app
@@ -272,10 +271,10 @@ def asked(issuer: Issuer) -> int:
     return issuer.count("/.well-known/openid-configuration")
 
 
-def test_metadata_are_asked_for_once(app: FastAPI, issuer: Issuer, clock: Clock) -> None:
+def test_metadata_are_asked_for_once(app: FastAPI, issuer: Issuer) -> None:
     for _ in range(3):
         assert "flows" in schemes_of(document_of(app))["oauth2"]
-        clock.advance(3_600)
+        issuer.clock.advance(3_600)
     assert asked(issuer) == 1
 
 
@@ -285,15 +284,15 @@ def test_nobody_is_asked_before_the_document_is_wanted(app: FastAPI, issuer: Iss
 
 
 def test_while_the_provider_is_down_bearer_is_documented_and_the_flow_when_it_is_back(
-    app: FastAPI, issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
+    app: FastAPI, issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with issuer.outage():
         assert schemes_of(document_of(app))["oauth2"]["scheme"] == "bearer"
         assert "could not be fetched" in caplog.text
-        clock.advance(29)
+        issuer.clock.advance(29)
         assert schemes_of(document_of(app))["oauth2"]["scheme"] == "bearer"
     assert asked(issuer) == 1
-    clock.advance(1)
+    issuer.clock.advance(1)
     assert "flows" in schemes_of(document_of(app))["oauth2"]
 
 
@@ -334,7 +333,8 @@ def test_a_slow_provider_keeps_nobody_waiting_but_whoever_wants_the_document(
 def test_several_providers_are_asked_at_the_same_time(issuer: Issuer) -> None:
     other = Issuer("https://other.test", algorithm="ES256")
     guard = Guard(ResourceServer(issuer.provider(), other.provider()))
-    app = guard.install(FastAPI())
+    app = FastAPI()
+    Document(guard, app, patience=PATIENCE).install()
     app.get("/", dependencies=[guard.requires()])(view)
 
     async def main() -> None:
@@ -348,12 +348,35 @@ def test_several_providers_are_asked_at_the_same_time(issuer: Issuer) -> None:
     asyncio.run(main())
 
 
-def test_metadata_that_do_not_come_are_waited_for_no_longer(
-    issuer: Issuer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_metadata_that_do_not_come_hold_up_no_document_for_long(issuer: Issuer, guard: Guard) -> None:
+    app = FastAPI()
+    Document(guard, app, patience=0.0).install()
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
     with issuer.slow(3_600):
-        assert asyncio.run(fetch_metadata(issuer.provider(), seconds=0.01)) is None
-    assert "did not come in 0.01 seconds" in caplog.text
+        for _ in range(3):
+            assert schemes_of(document_of(app))["oauth2"]["scheme"] == "bearer"
+    assert asked(issuer) == 1
+    # What comes later is there for the next one.
+    while guard.server.known_metadata(issuer.url) is None:
+        time.sleep(0.001)
+    assert "flows" in schemes_of(document_of(app))["oauth2"]
+
+
+def test_what_the_keys_were_discovered_by_is_not_asked_for_again(
+    app: FastAPI, guard: Guard, issuer: Issuer
+) -> None:
+    guard.server.warm_up()
+    assert asked(issuer) == 1
+    assert "flows" in schemes_of(document_of(app))["oauth2"]
+    assert asked(issuer) == 1
+
+
+def test_what_the_document_was_made_of_is_not_asked_for_again_to_find_the_keys(
+    app: FastAPI, guard: Guard, issuer: Issuer
+) -> None:
+    assert "flows" in schemes_of(document_of(app))["oauth2"]
+    guard.server.warm_up()
+    assert (asked(issuer), issuer.count("/jwks")) == (1, 1)
 
 
 # -- refusals --------------------------------------------------------------------------------------------

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 import anyio
 
-from bearerguard import AccessToken, Provider, ResourceServer
+from bearerguard import AccessToken, Provider, RemoteKeys, ResourceServer
 from bearerguard.testing import Clock, Issuer
 from tests.faults.fault_server import Answer, FaultServer, Headers, respond
 
 METADATA = "/.well-known/openid-configuration"
 OAUTH_METADATA = "/.well-known/oauth-authorization-server"
 JWKS = "/jwks"
+FETCHING = ("lifetime", "pinned_thumbprints", "http_options")
 LONG = 30.0
 """Seconds after which something that should have ended long ago is called hanging."""
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -62,10 +63,13 @@ class ScriptedProvider:
         self.faults.script(JWKS, *answers)
 
     def provider(self, *, discovered: bool = False, timeout: float = 5.0, **overrides: Any) -> Provider:
-        """A `Provider` with its keys by URL, or discovered."""
-        keys = None if discovered else self.faults.url(JWKS)
-        options = {"timeout": timeout, "verify": NO_CERTIFICATES}
-        return self.issuer.provider(**{"keys": keys, "http_options": options, **overrides})
+        """A `Provider` with its keys by URL, or discovered; options of `RemoteKeys` may stand here too."""
+        keys = overrides.pop("keys", None if discovered else self.faults.url(JWKS))
+        fetching = {name: overrides.pop(name) for name in FETCHING if name in overrides}
+        if keys is None or isinstance(keys, str):
+            options = {"timeout": timeout, "verify": NO_CERTIFICATES}
+            keys = RemoteKeys(keys, **{"http_options": options, **fetching})
+        return self.issuer.provider(keys=keys, **overrides)
 
     def server(self, *, imported: dict[str, Any] | None = None, **overrides: Any) -> ResourceServer:
         """A `ResourceServer` that trusts this provider alone; arguments as for `provider`."""
@@ -87,7 +91,7 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
 
 def health(server: ResourceServer, name: str | None = None) -> dict[str, Any]:
     """The health of one provider, which must be ready for JSON."""
-    report = json.loads(json.dumps(server.health()))
+    report = json.loads(json.dumps(server.health()))["providers"]
     chosen: dict[str, Any] = report[name or server.providers[0].name]
     return chosen
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from bearerguard._flows.discovery import discover
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
-from bearerguard._flows.key_fetch import Fetched, Origin, discover, fetch_keys
+from bearerguard._flows.key_fetch import Called, Discovered, Fetched, Origin, Published, fetch_keys
 from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import Keys, KeySet
 from bearerguard.testing import signing_key
@@ -44,51 +45,73 @@ def fetched(origin: Origin, *answers: Any, known: KeySet | None = None) -> Fetch
 
 
 FAILURES: dict[str, tuple[str, Origin, list[Any]]] = {
-    f"{JWKS} answered HTTP 299": ("http_status", Origin(url=JWKS), [answer({}, 299)]),
-    f"{JWKS} answered with a redirect (HTTP 300)": ("redirect", Origin(url=JWKS), [answer({}, 300)]),
-    f"{JWKS} answered with a redirect (HTTP 399)": ("redirect", Origin(url=JWKS), [answer({}, 399)]),
-    f"{JWKS} answered HTTP 400": ("http_status", Origin(url=JWKS), [answer({}, 400)]),
-    f"{JWKS} answered HTTP 304": ("http_status", Origin(url=JWKS), [answer({}, 304)]),
-    f"{JWKS} answered HTTP 201": ("http_status", Origin(url=JWKS), [answer({}, 201)]),
-    f"{OPENID} answered HTTP 500": ("http_status", Origin(issuer=ISSUER), [answer({}, 500)]),
-    f"{OAUTH} answered HTTP 404": ("http_status", Origin(issuer=ISSUER), [answer({}, 404), answer({}, 404)]),
-    f"{OPENID}: the metadata is not JSON": ("not_json", Origin(issuer=ISSUER), [answer(b"<html>")]),
-    f"{OPENID}: the metadata is not a JSON object": ("not_json", Origin(issuer=ISSUER), [answer([])]),
+    f"{JWKS} answered HTTP 299": ("http_status", Published(JWKS), [answer({}, 299)]),
+    f"{JWKS} answered with a redirect (HTTP 300)": ("redirect", Published(JWKS), [answer({}, 300)]),
+    f"{JWKS} answered with a redirect (HTTP 399)": ("redirect", Published(JWKS), [answer({}, 399)]),
+    f"{JWKS} answered HTTP 400": ("http_status", Published(JWKS), [answer({}, 400)]),
+    f"{JWKS} answered HTTP 304": ("http_status", Published(JWKS), [answer({}, 304)]),
+    f"{JWKS} answered HTTP 201": ("http_status", Published(JWKS), [answer({}, 201)]),
+    f"{OPENID} answered HTTP 500": ("http_status", Discovered(ISSUER), [answer({}, 500)]),
+    f"{OPENID} answered HTTP 404; {OAUTH} answered HTTP 404": (
+        "http_status",
+        Discovered(ISSUER),
+        [answer({}, 404), answer({}, 404)],
+    ),
+    f"{OPENID}: the metadata is not JSON; {OAUTH} answered HTTP 404": (
+        "not_json",
+        Discovered(ISSUER),
+        [answer(b"<html>"), answer({}, 404)],
+    ),
+    f"{OPENID}: the metadata is not a JSON object; {OAUTH} answered with a redirect (HTTP 302)": (
+        "not_json",
+        Discovered(ISSUER),
+        [answer([]), answer({}, 302)],
+    ),
+    f"{OPENID} answered HTTP 404; {OAUTH} answered HTTP 503": (
+        "http_status",
+        Discovered(ISSUER),
+        [answer({}, 404), answer({}, 503)],
+    ),
+    f"{OPENID} answered with a redirect (HTTP 302); no route": (
+        "connection",
+        Discovered(ISSUER),
+        [answer({}, 302), FetchFailed("connection", "no route")],
+    ),
     f"{OPENID} is the metadata of issuer 'x', and the configured issuer is {ISSUER!r}": (
         "issuer_mismatch",
-        Origin(issuer=ISSUER),
+        Discovered(ISSUER),
         [answer({**METADATA, "issuer": "x"})],
     ),
-    "the metadata names no jwks_uri": ("no_jwks_uri", Origin(issuer=ISSUER), [answer({"issuer": ISSUER})]),
+    "the metadata names no jwks_uri": ("no_jwks_uri", Discovered(ISSUER), [answer({"issuer": ISSUER})]),
     "the metadata's jwks_uri is 'http://x/', but it is not https": (
         "insecure_jwks_uri",
-        Origin(issuer=ISSUER),
+        Discovered(ISSUER),
         [answer({**METADATA, "jwks_uri": "http://x/"})],
     ),
     "the metadata's jwks_uri is 'http://127.0.0.1/', but it is not https": (
         "insecure_jwks_uri",
-        Origin(issuer=ISSUER),
+        Discovered(ISSUER),
         [answer({**METADATA, "jwks_uri": "http://127.0.0.1/"})],
     ),
     "the key set cannot be used: it is neither JSON nor PEM": (
         "not_a_key_set",
-        Origin(url=JWKS),
+        Published(JWKS),
         [answer(b"keys")],
     ),
     "the key set cannot be used: it is HTML (a login page, perhaps?), neither JSON nor PEM": (
         "not_a_key_set",
-        Origin(url=JWKS),
+        Published(JWKS),
         [answer(b"<html>")],
     ),
-    "the key set cannot be used: it holds no key": ("empty", Origin(url=JWKS), [answer({"keys": []})]),
+    "the key set cannot be used: it holds no key": ("empty", Published(JWKS), [answer({"keys": []})]),
     "the key function returned an address; it has to return keys": (
         "not_a_key_set",
-        Origin(function=list),
+        Called(list),
         [JWKS],
     ),
     "no key in the set has a pinned thumbprint": (
         "no_pinned_key",
-        Origin(url=JWKS, pinned=frozenset({"x"})),
+        Published(JWKS, pinned=frozenset({"x"})),
         [answer(KEY)],
     ),
 }
@@ -103,25 +126,25 @@ def test_a_failed_fetch_says_why(message: str) -> None:
 
 
 def test_a_secret_is_never_fetched() -> None:
-    for origin in (Origin(url=JWKS), Origin(function=lambda: None)):
-        material = answer(SECRET) if origin.url else SECRET
+    for origin in (Published(JWKS), Called(lambda: None)):
+        material = answer(SECRET) if isinstance(origin, Published) else SECRET
         with pytest.raises(FetchFailed, match="it is symmetric, which a published key cannot be"):
             fetched(origin, material)
 
 
 def test_what_was_left_out_is_told_wherever_keys_come_from() -> None:
     told = ("key 2 of 2 cannot be used: it is no JSON object",)
-    assert fetched(Origin(url=JWKS), answer({"keys": [KEY, 1]})).left_out == told
-    assert fetched(Origin(function=lambda: None), {"keys": [KEY, 1]}).left_out == told
+    assert fetched(Published(JWKS), answer({"keys": [KEY, 1]})).left_out == told
+    assert fetched(Called(lambda: None), {"keys": [KEY, 1]}).left_out == told
 
 
 def test_metadata_that_failed_are_told_where_the_keys_could_be_had_all_the_same() -> None:
     keys, _ = read_keys(KEY)
     known = KeySet(Keys(keys), address=JWKS)
     failure = FetchFailed("timeout", "too slow")
-    outcome = fetched(Origin(issuer=ISSUER), failure, answer({"keys": [KEY]}), known=known)
+    outcome = fetched(Discovered(ISSUER), failure, answer({"keys": [KEY]}), known=known)
     assert outcome.doubt is failure
-    assert fetched(Origin(issuer=ISSUER), answer(METADATA), answer(KEY), known=known).doubt is None
+    assert fetched(Discovered(ISSUER), answer(METADATA), answer(KEY), known=known).doubt is None
 
 
 def test_metadata_may_take_all_the_time_there_is_unless_somebody_says_less() -> None:
@@ -134,12 +157,12 @@ def test_metadata_may_take_all_the_time_there_is_unless_somebody_says_less() -> 
 def test_a_function_is_called_and_nothing_else_is_asked() -> None:
     def function() -> None: ...
 
-    assert next(fetch_keys(Origin(function=function), None)) == CallSource(function)
+    assert next(fetch_keys(Called(function), None)) == CallSource(function)
 
 
 def test_metadata_that_were_left_out_for_lack_of_time_are_told_so() -> None:
     keys, _ = read_keys(KEY)
-    flow = fetch_keys(Origin(issuer=ISSUER), KeySet(Keys(keys), address=JWKS), in_haste=True)
+    flow = fetch_keys(Discovered(ISSUER), KeySet(Keys(keys), address=JWKS), in_haste=True)
     assert next(flow) == HttpGet(JWKS)
     with pytest.raises(StopIteration) as end:
         flow.send(answer(KEY))
@@ -164,7 +187,7 @@ class Store:
     ],
 )
 def test_a_function_is_called_by_its_name(function: Any, name: str) -> None:
-    assert str(Origin(function=function)) == f"the function {name}"
+    assert str(Called(function)) == f"the function {name}"
 
 
 def test_keys_are_of_use_from_the_very_instant_at_which_they_came() -> None:

@@ -10,7 +10,15 @@ import pytest
 from msgspec import structs
 
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
-from bearerguard._flows.key_fetch import Fetched, Origin, fetch_keys, max_age_of
+from bearerguard._flows.key_fetch import (
+    Called,
+    Discovered,
+    Fetched,
+    Origin,
+    Published,
+    fetch_keys,
+    max_age_of,
+)
 from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import Keys, KeySet
 from bearerguard.testing import signing_key
@@ -20,8 +28,8 @@ ISSUER = "https://login.example"
 OPENID = f"{ISSUER}/.well-known/openid-configuration"
 OAUTH = f"{ISSUER}/.well-known/oauth-authorization-server"
 JWKS = f"{ISSUER}/jwks"
-BY_URL = Origin(url=JWKS)
-BY_DISCOVERY = Origin(issuer=ISSUER)
+BY_URL = Published(JWKS)
+BY_DISCOVERY = Discovered(ISSUER)
 
 
 def key_set(*jwks: dict[str, str], **headers: str) -> HttpAnswer:
@@ -38,10 +46,15 @@ def known(address: str | None = JWKS, etag: str | None = '"1"') -> KeySet:
 
 
 def play(
-    origin: Origin, answers: list[Any], before: KeySet | None = None, *, in_haste: bool = False
+    origin: Origin,
+    answers: list[Any],
+    before: KeySet | None = None,
+    *,
+    in_haste: bool = False,
+    in_hand: dict[str, Any] | None = None,
 ) -> tuple[list[Any], Fetched]:
     """Answer each effect in turn, an exception by raising it; return the effects and what was fetched."""
-    flow: Generator[Any, Any, Fetched] = fetch_keys(origin, before, in_haste=in_haste)
+    flow: Generator[Any, Any, Fetched] = fetch_keys(origin, before, in_haste=in_haste, metadata=in_hand)
     asked, remaining = [next(flow)], list(answers)
     fetched: Fetched | None = None
     while fetched is None:
@@ -106,6 +119,47 @@ def test_an_etag_of_another_address_is_not_sent() -> None:
 def test_keys_of_unknown_address_may_be_confirmed_by_their_etag() -> None:
     asked, _ = play(BY_URL, [key_set()], before=known(address=None))
     assert asked == [HttpGet(JWKS, '"1"')]
+
+
+@pytest.mark.parametrize("unusable", ['"café"', "*", "unquoted", '"' + "a" * 1023 + '"'])
+def test_a_validator_that_cannot_be_sent_back_is_not_kept(unusable: str) -> None:
+    assert play(BY_URL, [key_set(etag=unusable)])[1].etag is None
+    assert play(BY_URL, [HttpAnswer(304, b"", etag=unusable)], known())[1].etag == '"1"'
+
+
+def test_a_set_is_whole_unless_a_key_was_left_out_or_pinned_away() -> None:
+    both = key_set(KEY.public_jwk(), OTHER.public_jwk())
+    pinned = structs.replace(BY_URL, pinned=frozenset({known().keys.all[0].thumbprint}))
+    assert play(BY_URL, [both])[1].is_whole
+    assert play(pinned, [key_set()])[1].is_whole
+    assert not play(pinned, [both])[1].is_whole
+    assert not play(BY_URL, [key_set(KEY.public_jwk(), {**OTHER.public_jwk(), "use": "enc"})])[1].is_whole
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_304_leaves_a_set_as_whole_as_it_was(is_whole: bool) -> None:
+    before = structs.replace(known(), is_whole=is_whole)
+    assert play(BY_URL, [HttpAnswer(304, b"")], before)[1].is_whole == is_whole
+
+
+def test_more_keys_without_kid_than_are_tried_are_told() -> None:
+    unnamed = [without_kid(signing_key("Ed25519").public_jwk()) for _ in range(5)]
+    assert play(BY_URL, [key_set(*unnamed[:4])])[1].left_out == ()
+    (told,) = play(BY_URL, [key_set(*unnamed)])[1].left_out
+    assert told.startswith("5 keys without kid fit Ed25519, and for one token 4 of them are tried")
+
+
+def without_kid(jwk: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in jwk.items() if name != "kid"}
+
+
+def test_of_more_keys_than_are_tried_the_newest_are() -> None:
+    """Whoever publishes a fifth key without kid signs with it, wherever in the set it stands."""
+    unnamed = [without_kid(signing_key("Ed25519").public_jwk()) for _ in range(5)]
+    _, first = play(BY_URL, [key_set(*unnamed[:4])])
+    before = KeySet(first.keys)
+    _, second = play(BY_URL, [key_set(*unnamed)], before)
+    assert second.keys.all[0].jwk["x"] == unnamed[4]["x"]
 
 
 def test_the_same_keys_stay_the_same_object_and_other_keys_do_not() -> None:
@@ -199,10 +253,39 @@ def test_the_address_is_discovered_by_openid_connect_first() -> None:
     assert (fetched.address, fetched.etag) == (JWKS, '"2"')
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 499])
-def test_where_there_is_no_openid_document_the_one_of_rfc8414_is_asked_for(status: int) -> None:
-    asked, _ = play(BY_DISCOVERY, [HttpAnswer(status, b""), metadata(), key_set()])
+NOT_HERE = {
+    **{str(status): HttpAnswer(status, b"") for status in (300, 302, 308, 400, 401, 403, 404, 410, 499)},
+    "HTML": HttpAnswer(200, b"<html>Sign in</html>"),
+    "an array": HttpAnswer(200, b"[]"),
+    "nothing": HttpAnswer(200, b""),
+}
+"""What providers answer for a path that they do not have."""
+
+
+@pytest.mark.parametrize("answer", NOT_HERE.values(), ids=NOT_HERE.keys())
+def test_where_there_is_no_openid_document_the_one_of_rfc8414_is_asked_for(answer: HttpAnswer) -> None:
+    asked, _ = play(BY_DISCOVERY, [answer, metadata(), key_set()])
     assert asked == [HttpGet(OPENID), HttpGet(OAUTH), HttpGet(JWKS)]
+
+
+@pytest.mark.parametrize("answer", NOT_HERE.values(), ids=NOT_HERE.keys())
+def test_of_an_issuer_with_a_path_the_openid_document_is_also_looked_for_before_it(
+    answer: HttpAnswer,
+) -> None:
+    issuer = f"{ISSUER}/shop"
+    asked, fetched = play(Discovered(issuer), [answer, answer, metadata(issuer=issuer), key_set()])
+    assert [request.url for request in asked] == [
+        f"{issuer}/.well-known/openid-configuration",
+        f"{ISSUER}/.well-known/oauth-authorization-server/shop",
+        f"{ISSUER}/.well-known/openid-configuration/shop",
+        JWKS,
+    ]
+    assert fetched.metadata == {"issuer": issuer, "jwks_uri": JWKS}
+
+
+def test_metadata_that_are_nowhere_are_told_with_every_address_that_was_asked() -> None:
+    message = str(failure(Discovered(f"{ISSUER}/shop"), list(NOT_HERE.values())[:3]))
+    assert message.count(f"{ISSUER}/") == 3
 
 
 def test_the_key_set_of_a_discovered_address_is_asked_for_conditionally() -> None:
@@ -220,11 +303,16 @@ def test_a_key_set_that_moved_is_followed_and_its_old_etag_forgotten() -> None:
 METADATA_FAULTS = [
     ([DOWN], "connection"),
     ([HttpAnswer(500, b"")], "http_status"),
-    ([HttpAnswer(302, b"")], "redirect"),
+    ([HttpAnswer(304, b""), NOT_FOUND], "http_status"),
+    ([HttpAnswer(302, b""), NOT_FOUND], "redirect"),
+    ([HttpAnswer(204, b"")], "http_status"),
     ([NOT_FOUND, NOT_FOUND], "http_status"),
+    ([NOT_FOUND, HttpAnswer(302, b"")], "http_status"),
+    ([NOT_FOUND, HttpAnswer(500, b"")], "http_status"),
     ([NOT_FOUND, DOWN], "connection"),
-    ([HttpAnswer(200, b"<html>")], "not_json"),
-    ([HttpAnswer(200, b"[]")], "not_json"),
+    ([HttpAnswer(200, b"<html>"), NOT_FOUND], "not_json"),
+    ([HttpAnswer(200, b"[]"), HttpAnswer(302, b"")], "not_json"),
+    ([NOT_FOUND, metadata(issuer="https://evil.example")], "issuer_mismatch"),
     ([metadata(issuer="https://evil.example")], "issuer_mismatch"),
     ([metadata(issuer=f"{ISSUER}/")], "issuer_mismatch"),
     ([metadata(issuer=None)], "issuer_mismatch"),
@@ -279,6 +367,20 @@ def test_the_message_names_both_issuers() -> None:
     assert ISSUER in message
 
 
+def test_metadata_that_were_read_a_moment_ago_are_believed_by_a_first_fetch() -> None:
+    in_hand = {"issuer": ISSUER, "jwks_uri": JWKS}
+    asked, fetched = play(BY_DISCOVERY, [key_set()], in_hand=in_hand)
+    assert asked == [HttpGet(JWKS)]
+    assert (fetched.metadata, fetched.doubt) == (None, None)
+
+
+def test_with_keys_in_hand_the_metadata_are_asked_for_again() -> None:
+    in_hand = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/moved"}
+    asked, fetched = play(BY_DISCOVERY, [metadata(), key_set()], known(), in_hand=in_hand)
+    assert [request.url for request in asked] == [OPENID, JWKS]
+    assert fetched.metadata == {"issuer": ISSUER, "jwks_uri": JWKS}
+
+
 def test_metadata_may_name_http_where_that_is_allowed() -> None:
     origin = structs.replace(BY_DISCOVERY, allow_http=True)
     asked, _ = play(origin, [metadata(jwks_uri="http://login.example/jwks"), key_set()])
@@ -296,7 +398,7 @@ def test_a_function_is_called_for_key_material() -> None:
     def keys() -> None:
         raise AssertionError("calling it is left to the driver")
 
-    asked, fetched = play(Origin(function=keys), [KEY.public_jwk()])
+    asked, fetched = play(Called(keys), [KEY.public_jwk()])
     assert asked == [CallSource(keys)]
     assert [key.kid for key in fetched.keys.all] == [KEY.kid]
     assert (fetched.max_age, fetched.etag, fetched.address) == (None, None, None)
@@ -308,19 +410,19 @@ def test_a_function_is_called_for_key_material() -> None:
     ids=["None", "number", "empty", "address", "secret"],
 )
 def test_what_a_function_returns_is_read_as_what_comes_over_the_network(material: Any) -> None:
-    assert failure(Origin(function=dict), [material]).kind in ("not_a_key_set", "empty", "no_usable_key")
+    assert failure(Called(dict), [material]).kind in ("not_a_key_set", "empty", "no_usable_key")
 
 
 def test_the_same_keys_of_a_function_stay_the_same_object() -> None:
     before = known(address=None, etag=None)
-    assert play(Origin(function=dict), [KEY.public_jwk()], before)[1].keys is before.keys
+    assert play(Called(dict), [KEY.public_jwk()], before)[1].keys is before.keys
 
 
 # -- the odds and ends
 
 
 @pytest.mark.parametrize(
-    ("origin", "text"), [(BY_URL, JWKS), (BY_DISCOVERY, ISSUER), (Origin(function=dict), "the function dict")]
+    ("origin", "text"), [(BY_URL, JWKS), (BY_DISCOVERY, ISSUER), (Called(dict), "the function dict")]
 )
 def test_an_origin_says_where_it_is(origin: Origin, text: str) -> None:
     assert str(origin) == text

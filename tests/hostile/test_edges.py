@@ -91,6 +91,7 @@ def test_slashes_alone_are_taken_off_an_issuers_path() -> None:
     assert metadata_addresses("https://login.example/X//") == (
         "https://login.example/X/.well-known/openid-configuration",
         "https://login.example/.well-known/oauth-authorization-server/X",
+        "https://login.example/.well-known/openid-configuration/X",
     )
 
 

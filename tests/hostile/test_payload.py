@@ -191,4 +191,4 @@ def test_of_two_members_of_a_key_the_last_counts() -> None:
     text = f'{jwk[:-1]}, "use": "enc"}}'
     server = minting.server(keys=f'{{"keys": [{text}, {json.dumps(minting.key_for("RS256").public_jwk())}]}}')
     server.verify(minting.token("RS256"))
-    assert server.health()[server.providers[0].name]["keys"] == 1
+    assert server.health()["providers"][server.providers[0].name]["keys"] == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bearerguard import ConfigurationError
-from bearerguard._flows.key_fetch import Origin
+from bearerguard._flows.key_fetch import Called, Origin, Published
 from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
 from bearerguard._io.remote_keys import Failure, RemoteKeySource
 from bearerguard._io.static_keys import StaticKeySource
@@ -17,7 +17,7 @@ from bearerguard.testing import Clock, signing_key
 
 NOW = 1_700_000_000.0
 KEY, OTHER = signing_key("P-256"), signing_key("Ed25519")
-BY_FUNCTION = Origin(function=dict)
+BY_FUNCTION = Called(dict)
 
 
 def keys(*jwks: Any) -> Keys:
@@ -27,7 +27,7 @@ def keys(*jwks: Any) -> Keys:
 def fetched_keys(
     key_set: KeySet | None = None, origin: Origin = BY_FUNCTION, lifetime: float | None = None
 ) -> RemoteKeySource:
-    source = RemoteKeySource(origin, clock=Clock(NOW), http_options={}, lifetime=lifetime, chance=lambda: 0.0)
+    source = RemoteKeySource(origin, clock=Clock(NOW), client=None, lifetime=lifetime, chance=lambda: 0.0)
     if key_set is not None:
         source.adopt(key_set)
     return source
@@ -41,6 +41,7 @@ def at_age(seconds: float, lifetime: float = 600.0) -> KeySet:
         chance=0.0,
         etag='"1"',
         address="https://issuer.test/jwks",
+        is_whole=True,
     )
 
 
@@ -114,7 +115,7 @@ def test_what_was_exported_comes_back_through_json_as_it_was(lifetime: float) ->
     assert restore(source, entry, "login")
     after = source.key_set
     assert after is not None
-    assert after.keys.identities == before.keys.identities
+    assert [key.identity for key in after.keys.all] == [key.identity for key in before.keys.all]
     assert (after.fetched_at, after.lifetime, after.etag, after.address) == (
         before.fetched_at,
         before.lifetime,
@@ -143,18 +144,18 @@ def test_newer_keys_in_hand_are_not_replaced_by_older_ones() -> None:
 
 
 def test_keys_from_elsewhere_are_not_taken_over() -> None:
-    source = fetched_keys(origin=Origin(url="https://another.test/jwks"))
+    source = fetched_keys(origin=Published("https://another.test/jwks"))
     assert not restore(source, export(fetched_keys(at_age(60))), "login")
     assert source.key_set is None
 
 
 def test_of_restored_keys_the_pinned_ones_are_taken_over() -> None:
     entry = export(fetched_keys(at_age(60)))
-    pinned = fetched_keys(origin=Origin(function=dict, pinned={keys().all[0].thumbprint}))
+    pinned = fetched_keys(origin=Called(dict, pinned={keys().all[0].thumbprint}))
     assert restore(pinned, entry, "login")
     assert pinned.key_set is not None
     assert [key.kid for key in pinned.key_set.keys.all] == [KEY.kid]
-    assert not restore(fetched_keys(origin=Origin(function=dict, pinned={"another"})), entry, "login")
+    assert not restore(fetched_keys(origin=Called(dict, pinned={"another"})), entry, "login")
 
 
 def test_a_number_that_no_clock_shows_is_no_date() -> None:

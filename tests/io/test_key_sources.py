@@ -4,35 +4,48 @@ import gc
 import ssl
 import time
 import weakref
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
 import httpx2
 import pytest
 
-from bearerguard import ConfigurationError, Provider, ResourceServer
-from bearerguard._flows.key_fetch import Origin
-from bearerguard._io.key_sources import key_source, origin_of
+from bearerguard import ConfigurationError, Provider, RemoteKeys, ResourceServer
+from bearerguard._flows.key_fetch import Called, Discovered, Published
+from bearerguard._io.key_sources import AnyKeySource, KeySources, origin_of
 from bearerguard._io.remote_keys import RemoteKeySource
 from bearerguard._io.static_keys import StaticKeySource
-from bearerguard.testing import Clock, signing_key
+from bearerguard.testing import Clock, Issuer, signing_key
 
 URL = "https://issuer.test/jwks"
 
 
 # One for all: loading the certificates takes longer than everything else here.
+FETCHING = ("lifetime", "pinned_thumbprints", "http_options", "dangerously_allow_http")
 CERTIFICATES = ssl.create_default_context()
 
 
 def provider(issuer: str = "https://issuer.test", **options: Any) -> Provider:
-    http_options = {"verify": CERTIFICATES, **options.pop("http_options", {})}
-    return Provider(
-        issuer, audience="https://api.test", http_options=http_options, **{"keys": URL, **options}
-    )
+    keys = options.pop("keys", URL)
+    fetching = {name: options.pop(name) for name in FETCHING if name in options}
+    if keys is None or isinstance(keys, str):
+        fetching["http_options"] = {"verify": CERTIFICATES, **fetching.get("http_options", {})}
+        keys = RemoteKeys(keys, **fetching)
+    return Provider(issuer, audience="https://api.test", keys=keys, **options)
+
+
+def parts(built: Provider) -> tuple[str | None, RemoteKeys]:
+    assert built.remote_keys is not None
+    return built.issuer, built.remote_keys
+
+
+def key_source(built: Provider, clock: Callable[[], float] = time.time) -> AnyKeySource:
+    return KeySources(clock).add(built)
 
 
 def shared(one: Provider, other: Provider) -> bool:
-    return key_source(one, time.time) is key_source(other, time.time)
+    return key_source(one) is key_source(other)
 
 
 def test_providers_with_the_same_address_share_a_source_whatever_else_differs() -> None:
@@ -45,9 +58,9 @@ def test_providers_with_the_same_address_share_a_source_whatever_else_differs() 
     [
         {"keys": f"{URL}/2"},
         {"keys": None},
-        {"key_set_lifetime": 60},
+        {"lifetime": 60},
         {"pinned_thumbprints": ["A" * 43]},
-        {"dangerously_allow_http": True},
+        {"keys": None, "dangerously_allow_http": True},
         {"http_options": {"headers": {"a": "b"}}},
         {"http_options": {"timeout": 1}},
     ],
@@ -56,6 +69,13 @@ def test_providers_with_the_same_address_share_a_source_whatever_else_differs() 
 def test_providers_that_would_fetch_differently_do_not_share(options: dict[str, Any]) -> None:
     assert not shared(provider(), provider(**options))
     assert shared(provider(**options), provider(**options))
+
+
+@pytest.mark.filterwarnings("ignore::bearerguard.SecurityWarning")
+def test_discovered_keys_are_shared_where_the_same_may_be_discovered() -> None:
+    assert not shared(provider(keys=None), provider(keys=None, dangerously_allow_http=True))
+    assert not shared(provider(keys=None), provider("https://another.test", keys=None))
+    assert shared(provider(keys=None), provider(keys=None, name="other"))
 
 
 def test_servers_with_different_clocks_do_not_share() -> None:
@@ -104,15 +124,15 @@ def test_objects_that_cannot_be_hashed_are_told_apart_too() -> None:
 
 def test_a_source_lives_as_long_as_a_server_uses_it() -> None:
     server = ResourceServer(provider())
-    source = weakref.ref(server._sources["https://issuer.test"])
-    assert source() is key_source(provider(), time.time)
+    source = weakref.ref(server._keys["https://issuer.test"])
+    assert source() is key_source(provider())
     del server
     gc.collect()
     assert source() is None
 
 
 def test_given_keys_make_a_source_that_never_fetches() -> None:
-    source = key_source(provider(keys=signing_key("P-256").public_jwk()), time.time)
+    source = key_source(provider(keys=signing_key("P-256").public_jwk()))
     assert isinstance(source, StaticKeySource)
     source.refresh_ahead(inf)
     assert source.key_set is not None
@@ -123,18 +143,19 @@ def test_given_keys_make_a_source_that_never_fetches() -> None:
 def test_where_the_keys_come_from_is_an_address_an_issuer_or_a_function() -> None:
     def function() -> None: ...
 
-    assert origin_of(provider()) == Origin(url=URL)
-    assert origin_of(provider(keys=None)) == Origin(issuer="https://issuer.test")
-    assert origin_of(provider(keys=function)) == Origin(function=function)
-    assert origin_of(provider(pinned_thumbprints=["A" * 43], dangerously_allow_http=True)) == Origin(
-        url=URL, pinned=frozenset({"A" * 43}), allow_http=True
+    pinned: dict[str, Any] = {"pinned_thumbprints": ["A" * 43]}
+    pins = frozenset({"A" * 43})
+    assert origin_of(*parts(provider(**pinned))) == Published(URL, pins)
+    assert origin_of(*parts(provider(keys=None, dangerously_allow_http=True, **pinned))) == Discovered(
+        "https://issuer.test", pins, allow_http=True
     )
+    assert origin_of(*parts(provider(keys=function))) == Called(function)
 
 
 def test_keys_by_a_function_need_no_http_client() -> None:
-    source = key_source(provider(keys=lambda: None), time.time)
+    source = key_source(provider(keys=lambda: None))
     assert isinstance(source, RemoteKeySource)
-    assert source._client is None
+    assert source.client is None
 
 
 class Unhashable:
@@ -162,7 +183,7 @@ def test_a_clock_or_a_key_function_need_not_be_hashable(what: str) -> None:
 )
 def test_options_that_the_client_does_not_take_are_a_configuration_error(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="http_options"):
-        key_source(provider(http_options=options), time.time)
+        key_source(provider(http_options=options))
 
 
 def test_the_error_about_options_names_the_provider() -> None:
@@ -182,3 +203,115 @@ def test_the_error_about_options_names_the_provider() -> None:
 def test_no_other_error_of_the_client_escapes(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         ResourceServer(provider(http_options=options))
+
+
+# -- a server's register
+
+
+def test_the_sources_of_a_server_are_found_by_the_names_of_its_providers() -> None:
+    sources = KeySources(time.time)
+    one, other = sources.add(provider(name="one")), sources.add(provider(name="other", keys=f"{URL}/2"))
+    assert (sources["one"], sources["other"]) == (one, other)
+
+
+def test_a_provider_may_be_added_at_any_time() -> None:
+    issuer = Issuer(algorithm="ES256")
+    sources = KeySources(issuer.clock)
+    sources.add(issuer.provider(name="first"))
+    sources.warm_up()
+    sources.add(issuer.provider(name="later", keys=issuer.jwks()))
+    other = Issuer("https://other.test", algorithm="ES256", clock=issuer.clock)
+    sources.add(other.provider(name="last"))
+    assert [name for name, _ in sources.missing()] == ["last"]
+    sources.warm_up()
+    states = {name: entry["state"] for name, entry in sources.health().items()}
+    assert states == {"first": "fresh", "later": "fixed", "last": "fresh"}
+    assert set(sources.snapshot()["providers"]) == {"first", "last"}
+
+
+def test_keys_that_were_given_and_cannot_be_used_are_told_when_their_provider_is_added(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    key = signing_key("P-256").public_jwk()
+    built = provider(name="login", keys={"keys": [key, {**key, "use": "enc"}]})
+    KeySources(time.time).add(built)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("provider 'login': key 2 of 2")
+    assert record.levelname == "WARNING"
+
+
+@pytest.mark.parametrize(
+    ("settings", "asks"),
+    [
+        ({"keys": None}, True),
+        ({}, True),
+        ({"issuer": "accounts.example"}, False),
+        ({"keys": dict}, False),
+        ({"keys": signing_key("P-256").public_jwk()}, False),
+    ],
+    ids=["discovered", "by URL", "issuer that is no address", "function", "object"],
+)
+def test_an_issuer_is_asked_for_metadata_where_its_keys_are_asked_for_too(
+    settings: dict[str, Any], asks: bool
+) -> None:
+    sources = KeySources(time.time)
+    sources.add(provider(settings.pop("issuer", "https://issuer.test"), name="login", **settings))
+    assert (sources.metadata_of("login") is not None) == asks
+
+
+def test_metadata_are_shared_by_all_that_ask_the_same_issuer_in_the_same_way() -> None:
+    one, other = KeySources(time.time), KeySources(time.time)
+    one.add(provider(name="login"))
+    other.add(provider(name="login", keys=None))
+    other.add(provider(name="elsewhere", http_options={"timeout": 1}))
+    assert one.metadata_of("login") is other.metadata_of("login")
+    assert other.metadata_of("elsewhere") is not other.metadata_of("login")
+
+
+# -- its end
+
+
+def test_a_source_that_another_open_server_uses_lives_on() -> None:
+    one, other = KeySources(time.time), KeySources(time.time)
+    source = one.add(provider())
+    assert other.add(provider()) is source
+    assert isinstance(source, RemoteKeySource)
+    one.close()
+    assert not source.is_closed
+    other.close()
+    assert source.is_closed
+
+
+def test_whoever_comes_after_the_last_user_gets_a_source_of_its_own() -> None:
+    first = KeySources(time.time)
+    source = first.add(provider())
+    first.close()
+    assert key_source(provider()) is not source
+
+
+def test_a_server_that_was_forgotten_without_an_end_holds_no_source_open() -> None:
+    closing, forgotten = KeySources(time.time), KeySources(time.time)
+    source = closing.add(provider())
+    assert forgotten.add(provider()) is source
+    assert isinstance(source, RemoteKeySource)
+    del forgotten
+    gc.collect()
+    closing.close()
+    assert source.is_closed
+
+
+def test_after_its_end_a_register_is_of_no_use_and_says_so() -> None:
+    sources = KeySources(time.time)
+    sources.add(provider(name="login"))
+    sources.close()
+    sources.close()
+    uses: list[Callable[[], Any]] = [
+        sources.health,
+        sources.snapshot,
+        sources.warm_up,
+        lambda: sources.add(provider()),
+        lambda: sources.metadata_of("login"),
+    ]
+    for use in uses:
+        with pytest.raises(ConfigurationError, match="is closed"):
+            use()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bearerguard._flows.key_fetch import Origin
+from bearerguard._flows.key_fetch import Called
 from bearerguard._io.remote_keys import RemoteKeySource
 from bearerguard.testing import Clock, signing_key
 
@@ -28,9 +28,9 @@ class Provider:
 
 def source(function: Callable[[], Any], clock: Clock | None = None) -> RemoteKeySource:
     return RemoteKeySource(
-        Origin(function=function),
+        Called(function),
         clock=clock or Clock(NOW),
-        http_options={},
+        client=None,
         lifetime=None,
         chance=lambda: 0.0,
     )

@@ -111,3 +111,13 @@ def test_a_loop_that_was_stopped_and_not_closed_harms_nobody() -> None:
     assert ticket.wait()
     assert loop.run_until_complete(waiter) is True
     loop.close()
+
+
+@pytest.mark.parametrize("colour", ["sync", "asyncio", "trio"])
+def test_whoever_is_less_patient_than_the_deadline_leaves_before_it(colour: str) -> None:
+    ticket = Ticket(3_600)
+    if colour == "sync":
+        assert not ticket.wait(0.01)
+    else:
+        assert not anyio.run(ticket.wait_async, 0.01, backend=colour)
+    assert not ticket.is_overdue

@@ -52,10 +52,62 @@ def test_at_most_four_keys_are_tried_for_one_token() -> None:
     assert len(many.unnamed("RS256", None)) == 4
 
 
-def test_two_sets_of_the_same_keys_have_the_same_identities() -> None:
-    same = Keys([key("k1", "RS256", thumbprint="a"), key("k2", "RS256", thumbprint="b")])
-    reordered = Keys([key("k2", "RS256", thumbprint="b"), key("k1", "RS256", thumbprint="a")])
-    assert same.identities == reordered.identities
+def named(*names: str | None) -> list[VerificationKey]:
+    """Keys for RS256, told apart by their thumbprint."""
+    return [key(name, "RS256", thumbprint=f"{number}") for number, name in enumerate(names)]
+
+
+def test_a_later_answer_of_the_same_keys_keeps_the_object() -> None:
+    keys = named("k1", "k2")
+    before = Keys(keys)
+    assert before.succeeded_by(keys) is before
+    # Where all that fit are tried, their order is of no consequence.
+    assert before.succeeded_by(reversed(keys)) is before
+
+
+def test_four_keys_are_tried_in_whatever_order_and_a_fifth_makes_the_order_count() -> None:
+    four, five = named(*[None] * 4), named(*[None] * 5)
+    assert (before := Keys(four)).succeeded_by(reversed(four)) is before
+    before = Keys(five)
+    after = before.succeeded_by(reversed(five))
+    assert after is not before
+    assert list(after.all) == list(reversed(five))
+    assert after.unnamed("RS256", None)[0] is five[4].verifiers["RS256"]
+    assert before.succeeded_by(five) is before
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_key_that_is_new_is_tried_first_wherever_it_was_published(place: int) -> None:
+    old, new = named(*[None] * 4), key(None, "RS256", thumbprint="new")
+    published = [*old[:place], new, *old[place:]]
+    after = Keys(old).succeeded_by(published)
+    assert list(after.all) == [new, *old]
+    # And it stays so: an answer that brings nothing new changes nothing.
+    assert after.succeeded_by(published) is after
+
+
+def test_of_keys_that_came_one_after_the_other_the_newest_are_tried() -> None:
+    published = named(*[None] * 8)
+    keys = Keys(published[:4])
+    for number in range(5, 9):
+        keys = keys.succeeded_by(published[:number])
+    assert [one.thumbprint for one in keys.all[:4]] == ["7", "6", "5", "4"]
+
+
+def test_a_key_that_was_withdrawn_is_new_when_it_comes_back() -> None:
+    first, second = named("k1", "k2")
+    again = Keys([first, second]).succeeded_by([second]).succeeded_by([second, first])
+    assert list(again.all) == [first, second]
+
+
+def test_more_keys_without_a_name_than_are_tried_are_told() -> None:
+    assert Keys(named(*[None] * 4, "k1", "k2")).untried() == ()
+    assert Keys([]).untried() == ()
+    (told,) = Keys(named(*[None] * 5)).untried()
+    assert told == (
+        "5 keys without kid fit RS256, and for one token 4 of them are tried, the newest first: "
+        "give each a kid"
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +120,8 @@ def test_two_sets_of_the_same_keys_have_the_same_identities() -> None:
     ids=["name", "material", "algorithms"],
 )
 def test_a_key_that_differs_in_name_material_or_algorithms_is_another(other: VerificationKey) -> None:
-    assert Keys([key("k1", "RS256", thumbprint="a")]).identities != Keys([other]).identities
+    before = Keys([key("k1", "RS256", thumbprint="a")])
+    assert before.succeeded_by([other]) is not before
 
 
 def test_a_key_set_is_replaced_and_never_changed() -> None:

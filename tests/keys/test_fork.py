@@ -138,7 +138,7 @@ def test_a_hundred_forks_amid_the_work_of_other_threads_leave_no_child_hanging(
     """Whatever lock a thread of the parent happens to hold, the child must not wait for it."""
     # So short a lifetime that the clock, which runs with each token, does not pass the stale bound of an hour
     # while a refresh takes its time.
-    server = provider.server(key_set_lifetime=0.01)
+    server = provider.server(lifetime=0.01)
     server.warm_up()
     stop = threading.Event()
 

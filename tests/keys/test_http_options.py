@@ -139,7 +139,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_believed(
     provider: ScriptedProvider, tmp_path: Path
 ) -> None:
     with served_over_tls(provider.issuer.jwks(), certificate(tmp_path)) as url:
-        server = provider.server(keys=url, http_options={})
+        server = provider.server(keys=url, http_options={"trust_env": False})
         with pytest.raises(ProviderUnavailable):
             verify(server, provider.token())
         failure = health(server)["last_failure"]

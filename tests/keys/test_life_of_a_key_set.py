@@ -86,7 +86,7 @@ def test_the_refreshes_of_many_processes_are_spread(provider: ScriptedProvider) 
     """Each key set draws its own moment, so that a fleet does not ask all at once."""
     moments = set()
     for number in range(8):
-        server = provider.server(name=f"process {number}", key_set_lifetime=LIFETIME + number / 1e6)
+        server = provider.server(name=f"process {number}", lifetime=LIFETIME + number / 1e6)
         server.warm_up()
         moments.add(round(health(server)["next_refresh"]))
     assert len(moments) > 1
@@ -124,14 +124,14 @@ def test_the_lifetime_is_what_the_response_says_within_bounds(
 
 def test_a_configured_lifetime_outweighs_the_response(provider: ScriptedProvider) -> None:
     provider.publish(headers=[("Cache-Control", "max-age=7200")])
-    server = provider.server(key_set_lifetime=20)
+    server = provider.server(lifetime=20)
     server.warm_up()
     provider.clock.advance(20)
     assert health(server)["state"] == "stale"
 
 
 def test_keys_of_infinite_lifetime_are_fetched_once_and_for_all(provider: ScriptedProvider) -> None:
-    server = provider.server(key_set_lifetime=math.inf)
+    server = provider.server(lifetime=math.inf)
     assert accepted(server, provider.token())
     provider.clock.advance(100 * DAY)
     assert accepted(server, provider.token())
@@ -166,6 +166,48 @@ def test_a_key_that_left_behind_an_etag_is_not_brought_back_by_a_304(provider: S
         verify(server, provider.token())
         refreshed(server)
     assert refused(server, old) == "unknown_key"
+
+
+@pytest.mark.parametrize("etag", ['"caf\xe9"', '"' + "a" * 1023 + '"'], ids=["not ASCII", "long"])
+def test_a_validator_that_cannot_be_sent_back_ends_no_refresh(provider: ScriptedProvider, etag: str) -> None:
+    """Else what a provider, or a proxy, sent once would keep a stolen key alive for good."""
+    stolen = provider.token()
+    provider.answer(with_etag(provider.issuer.jwks(), etag))
+    server = provider.server()
+    assert accepted(server, stolen)
+    provider.issuer.rotate(overlap=False)
+    provider.publish()
+    provider.clock.advance(LIFETIME)
+    verify(server, stolen)
+    refreshed(server)
+    assert refused(server, stolen) == "unknown_key"
+    assert accepted(server, provider.token())
+
+
+def test_of_keys_without_kid_a_new_one_is_found_behind_four_others(provider: ScriptedProvider) -> None:
+    keys = [signing_key("Ed25519") for _ in range(5)]
+    jwks = [{name: value for name, value in key.public_jwk().items() if name != "kid"} for key in keys]
+    provider.answer(respond({"keys": jwks[:4]}), respond({"keys": jwks}))
+    server = provider.server()
+    unnamed = {"kid": None}
+    assert accepted(server, provider.token(key=keys[0], header=unnamed))
+    for _ in range(3):
+        assert accepted(server, provider.token(key=keys[4], header=unnamed))
+        provider.clock.advance(LIFETIME)
+        verify(server, provider.token(key=keys[4], header=unnamed))
+        refreshed(server)
+
+
+def test_a_set_whose_order_changes_has_its_first_four_tried(provider: ScriptedProvider) -> None:
+    keys = [signing_key("Ed25519") for _ in range(5)]
+    jwks = [{name: value for name, value in key.public_jwk().items() if name != "kid"} for key in keys]
+    provider.answer(respond({"keys": jwks}), respond({"keys": jwks[::-1]}))
+    server = provider.server()
+    unnamed = {"kid": None}
+    assert accepted(server, provider.token(key=keys[0], header=unnamed))
+    for _ in range(2):
+        assert accepted(server, provider.token(key=keys[4], header=unnamed))
+    assert provider.fetches == 2
 
 
 # ------------------------------------------------------------------------------------------------ staleness

@@ -171,7 +171,7 @@ def test_a_refresh_whose_every_waiter_was_cancelled_still_brings_its_keys(
 
     in_time(lambda: anyio.run(main, backend=loop))
     gate.set()
-    until(lambda: server.health()[server.providers[0].name]["state"] == "fresh")
+    until(lambda: server.health()["providers"][server.providers[0].name]["state"] == "fresh")
     assert verify(server, token).subject == "user-1"
     assert provider.fetches == 1
 
@@ -237,7 +237,7 @@ def test_what_a_given_up_refresh_brings_late_is_thrown_away(
         server.verify(provider.token())
     gate.set()
     until(lambda: not [one for one in threading.enumerate() if one.name.startswith("bearerguard")])
-    assert server.health()[server.providers[0].name]["state"] == "none"
+    assert server.health()["providers"][server.providers[0].name]["state"] == "none"
 
 
 # ------------------------------------------------------------------------------------- providers side by side

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from bearerguard import ConfigurationError, InvalidToken, ProviderUnavailable, ResourceServer
+from bearerguard._jose.jwk import import_jwk
+from bearerguard.testing import signing_key
 from tests.faults.fault_server import with_etag
 from tests.faults.scripted_provider import ScriptedProvider, health, until, verify
 
@@ -18,6 +20,10 @@ def exported(server: ResourceServer) -> dict[str, Any]:
     """What comes out of a file that `snapshot` was written to."""
     carried: dict[str, Any] = json.loads(json.dumps(server.snapshot()))
     return carried
+
+
+def thumbprint(jwk: dict[str, str]) -> str:
+    return import_jwk(jwk, allow_secret=False).thumbprint
 
 
 def warm(provider: ScriptedProvider, **overrides: Any) -> ResourceServer:
@@ -80,6 +86,64 @@ def test_imported_keys_are_refreshed_with_the_etag_they_had(provider: ScriptedPr
     verify(after, provider.token())
     until(lambda: health(after)["age"] == 0)
     assert provider.faults.requests[-1].headers["if-none-match"] == '"v1"'
+
+
+def test_pins_that_are_widened_find_the_keys_that_were_pinned_away(provider: ScriptedProvider) -> None:
+    """Under its old validator the provider would answer 304, and the keys would stay hidden."""
+    one, other = provider.issuer.signing_key, signing_key("Ed25519")
+    jwks = {"keys": [one.public_jwk(), other.public_jwk()]}
+    provider.answer(with_etag(jwks))
+    pins = [thumbprint(key.public_jwk()) for key in (one, other)]
+    keys = exported(warm(provider, pinned_thumbprints=pins[:1]))
+    after = provider.server(imported=keys, pinned_thumbprints=pins)
+    assert verify(after, provider.token(key=one)).subject == "user-1"
+    assert verify(after, provider.token(key=other)).subject == "user-1"
+
+
+def test_pins_that_are_narrowed_and_widened_again_find_them_too(provider: ScriptedProvider) -> None:
+    one, other = provider.issuer.signing_key, signing_key("Ed25519")
+    provider.answer(with_etag({"keys": [one.public_jwk(), other.public_jwk()]}))
+    pins = [thumbprint(key.public_jwk()) for key in (one, other)]
+    whole = exported(warm(provider))
+    narrowed = exported(provider.server(imported=whole, pinned_thumbprints=pins[:1]))
+    widened = provider.server(imported=narrowed, pinned_thumbprints=pins)
+    assert verify(widened, provider.token(key=other)).subject == "user-1"
+
+
+def test_a_key_that_another_version_could_not_use_is_not_hidden_by_a_validator(
+    provider: ScriptedProvider,
+) -> None:
+    jwks = provider.issuer.jwks()
+    provider.answer(with_etag({"keys": [*jwks["keys"], {**jwks["keys"][0], "kty": "new"}]}))
+    (entry,) = exported(warm(provider))["providers"].values()
+    assert entry["etag"] is None
+
+
+def test_a_validator_of_an_earlier_export_which_says_nothing_of_that_is_not_used(
+    provider: ScriptedProvider,
+) -> None:
+    provider.answer(with_etag(provider.issuer.jwks()))
+    keys = exported(warm(provider))
+    (entry,) = keys["providers"].values()
+    del entry["is_whole"]
+    provider.clock.advance(599)
+    after = provider.server(imported=keys)
+    verify(after, provider.token())
+    until(lambda: health(after)["age"] == 0)
+    assert "if-none-match" not in provider.faults.requests[-1].headers
+
+
+@pytest.mark.parametrize("etag", ['"caf\xe9"', '"a\nb"', "a" * 2000], ids=ascii)
+def test_a_validator_that_cannot_be_sent_back_is_left_out_of_what_is_imported(
+    provider: ScriptedProvider, etag: str
+) -> None:
+    keys = exported(warm(provider))
+    (entry,) = keys["providers"].values()
+    entry["etag"] = etag
+    provider.issuer.rotate(overlap=False)
+    provider.publish()
+    after = provider.server(imported=keys)
+    assert verify(after, provider.token()).subject == "user-1"
 
 
 def test_keys_exported_by_an_imported_server_are_the_same(provider: ScriptedProvider) -> None:

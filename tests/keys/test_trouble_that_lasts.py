@@ -81,7 +81,7 @@ def test_refreshes_that_never_end_do_not_pile_up(
     clock = Clock(1_800_000_000)
     issuer = Issuer(algorithm="ES256", clock=clock)
     server = ResourceServer(Provider(issuer.url, audience=issuer.audience, keys=hanging), clock=clock)
-    (source,) = server._sources.values()
+    source = server._keys[issuer.url]
     monkeypatch.setattr(source, "_timeout", 0.02)  # five seconds of real time otherwise
     for _ in range(MAX_STUCK_REFRESHES + 2):
         with pytest.raises(ProviderUnavailable):

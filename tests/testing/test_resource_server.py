@@ -8,7 +8,14 @@ from typing import Any
 import anyio
 import pytest
 
-from bearerguard import RFC9068, ConfigurationError, InvalidToken, ProviderUnavailable, ResourceServer
+from bearerguard import (
+    RFC9068,
+    ConfigurationError,
+    InvalidToken,
+    ProviderUnavailable,
+    RemoteKeys,
+    ResourceServer,
+)
 from bearerguard.testing import Clock, Issuer
 from bearerguard.testing.signing_keys import ALGORITHMS
 from tests.testing.waiting import until
@@ -211,7 +218,9 @@ def test_a_slow_issuer_does_not_delay_tokens_whose_keys_are_known(issuer: Issuer
 
 
 def test_an_issuer_that_is_too_slow_is_unavailable(issuer: Issuer) -> None:
-    server = issuer.resource_server(http_options={"transport": issuer.transport, "timeout": 0.05})
+    server = issuer.resource_server(
+        keys=RemoteKeys(http_options={"transport": issuer.transport, "timeout": 0.05})
+    )
     with issuer.slow(3_600), pytest.raises(ProviderUnavailable):
         server.verify(issuer.token())
 

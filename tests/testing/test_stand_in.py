@@ -31,6 +31,7 @@ from bearerguard import (
     Profile,
     Provider,
     ProviderUnavailable,
+    RemoteKeys,
     ResourceServer,
     SecurityWarning,
 )
@@ -67,8 +68,7 @@ def resource_server(**settings: Any) -> ResourceServer:
     defaults: dict[str, Any] = {
         "issuer": "https://issuer.test",
         "audience": "https://api.test",
-        "keys": JWKS_URI,
-        "http_options": {"transport": NoNetwork()},
+        "keys": RemoteKeys(JWKS_URI, http_options={"transport": NoNetwork()}),
     }
     with warnings.catch_warnings():  # here, but not while it verifies
         warnings.simplefilter("ignore", SecurityWarning)
@@ -121,7 +121,7 @@ def test_each_request_has_claims_of_its_own_and_sees_the_tests_latest(standing_i
         {"algorithms": ["ES256"]},
         {"issuer": None, "dangerously_accept_any_issuer": True},
         {"audience": None, "dangerously_accept_any_audience": True},
-        {"pinned_thumbprints": ["A" * 43]},
+        {"keys": RemoteKeys(JWKS_URI, pinned_thumbprints=["A" * 43])},
     ],
 )
 def test_what_the_servers_settings_ask_for_is_added_for_the_verification(
@@ -185,6 +185,7 @@ def test_the_token_has_an_end_whether_the_claims_say_so_or_not(
     with standing_in(JWKS_URI, body):
         token = resource_server().verify("mocked_token")
     assert token.expires_at == body.get("exp", token.expires_at)
+    assert token.expires_at is not None
     assert token.expires_at > token.verified_at
 
 
@@ -331,7 +332,9 @@ def test_a_made_up_string_for_another_key_url_tells_which_url_to_return(standing
 
 
 def test_a_real_token_whose_keys_cannot_be_had_tells_so_too(standing_in: StandingIn) -> None:
-    server = resource_server(keys="https://issuer.test/other/keys", http_options={"transport": Unreachable()})
+    server = resource_server(
+        keys=RemoteKeys("https://issuer.test/other/keys", http_options={"transport": Unreachable()})
+    )
     with standing_in(JWKS_URI, BODY), pytest.raises(AssertionError, match="have the fixture jwks_uri"):
         server.verify(Issuer().token())
 
@@ -368,8 +371,7 @@ def client() -> Iterator[TestClient]:
     login = Provider(
         "https://issuer.test",
         audience="https://api.test",
-        keys=JWKS_URI,
-        http_options={"transport": NoNetwork()},
+        keys=RemoteKeys(JWKS_URI, http_options={"transport": NoNetwork()}),
     )
     app.add_middleware(AuthenticateMiddleware, providers={"login": login})
     with TestClient(app) as client:

@@ -65,8 +65,11 @@ def is_loopback(host: str) -> bool:
 _LOOPBACK = IPv6Address("::1")
 
 
-def metadata_addresses(issuer: str) -> tuple[str, str]:
-    """Return where an issuer's metadata may stand: OpenID Connect Discovery section 4, RFC 8414 section 3.1.
+def metadata_addresses(issuer: str) -> tuple[str, ...]:
+    """Return where an issuer's metadata may stand, in the order in which to look.
+
+    Where OpenID Connect Discovery 1.0 puts it (section 4), where RFC 8414 does (section 3.1), and where those
+    put it who follow RFC 8414 under the name of the former (RFC 8414, section 5).
 
     Example:
         >>> metadata_addresses("https://login.example/shop")[1]
@@ -74,6 +77,10 @@ def metadata_addresses(issuer: str) -> tuple[str, str]:
     """
     parts = urlsplit(issuer)
     path = parts.path.rstrip("/")
-    openid = parts._replace(path=f"{path}/.well-known/openid-configuration")
-    oauth = parts._replace(path=f"/.well-known/oauth-authorization-server{path}")
-    return urlunsplit(openid), urlunsplit(oauth)
+    places = (
+        f"{path}/.well-known/openid-configuration",
+        f"/.well-known/oauth-authorization-server{path}",
+        f"/.well-known/openid-configuration{path}",
+    )
+    # Without a path the first and the last are the same.
+    return tuple(dict.fromkeys(urlunsplit(parts._replace(path=place)) for place in places))

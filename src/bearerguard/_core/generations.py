@@ -9,9 +9,10 @@ from __future__ import annotations
 from math import gcd
 from typing import Generic, TypeVar
 
+from bearerguard._limits import FORGOTTEN_AT_ONCE
+
 K = TypeVar("K")
 V = TypeVar("V")
-_AT_ONCE = 16
 
 
 class Generations(Generic[K, V]):
@@ -24,7 +25,7 @@ class Generations(Generic[K, V]):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._at_once = gcd(limit, _AT_ONCE)
+        self._at_once = gcd(limit, FORGOTTEN_AT_ONCE)
         self.young: dict[K, V] = {}
         self.old: dict[K, V] = {}
         self._forgotten: dict[K, V] = {}

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-_MAX_OBJECTS = 1000
-"""Looked at in a transport; those of the HTTP client have a few dozen."""
+from bearerguard._limits import MAX_OBJECTS_LOOKED_INTO
+
 _CERT_NONE = 0
 _CERTIFICATE = "does not check the certificate of whom it fetches keys from"
 _NAME = "does not check whose certificate it is that whom it fetches keys from shows"
@@ -47,7 +47,9 @@ def _unchecked(objects: list[Any]) -> Iterator[str]:
         parts = _parts(one)
         if parts.get("verify", parts.get("_verify")) is False:  # as clients of other kinds keep it
             yield _CERTIFICATE
-        new = [part for part in parts.values() if id(part) not in seen][: _MAX_OBJECTS - len(objects)]
+        new = [part for part in parts.values() if id(part) not in seen][
+            : MAX_OBJECTS_LOOKED_INTO - len(objects)
+        ]
         seen.update(map(id, new))
         objects.extend(new)
 

@@ -13,8 +13,12 @@ import msgspec
 
 from bearerguard._jose.key_set import KeySet
 
-Cause = Literal["missing", "unknown_kid"]
-"""Why keys are wanted: there are none that may be used, or none that fits the token."""
+Cause = Literal["missing", "unknown_kid", "signature"]
+"""Why keys are wanted: there are none that may be used, none that fits the token, or none that verifies it.
+
+After the last the token is refused, whatever came of the wait: it is for keys that were replaced under the
+same `kid`, and most such tokens are forged.
+"""
 
 
 class KeySource(Protocol):

@@ -12,7 +12,6 @@ import codecs
 import inspect
 import math
 import os
-import re
 import ssl
 import time
 import zlib
@@ -21,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.address import is_on_this_machine
+from bearerguard._core.validator import usable_validator
 from bearerguard._flows.effects import FetchFailed, HttpAnswer, HttpGet
-from bearerguard._limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES, MAX_VALIDATOR_CHARACTERS
+from bearerguard._limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
 from bearerguard.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _ACCEPT = "application/json, application/jwk-set+json;q=0.9, */*;q=0.5"
 _NO_ANSWER = frozenset({"client", "connection", "timeout"})
 _DISLIKED = frozenset({400, 403, 412, 431})
 """What an HTTP server, or a firewall before it, answers to a header field that it does not like."""
-_VALIDATOR = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 
 
 class HttpClient:
@@ -204,16 +203,6 @@ class Session:
         if encoding not in ("gzip", "deflate"):
             raise FetchFailed("encoding", f"{url} answered in the content encoding {encoding!r:.40}")
         return _inflate(bytes(raw), url)
-
-
-def usable_validator(etag: str | None) -> str | None:
-    """Return an entity tag that can be sent back (RFC 9110, section 8.8.3), or None.
-
-    What is not one could break the next request, or make every answer to it "not modified", as `*` would.
-    """
-    if etag is None or len(etag) > MAX_VALIDATOR_CHARACTERS or _VALIDATOR.fullmatch(etag) is None:
-        return None
-    return etag
 
 
 def _checked_verify(verify: Any) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from bearerguard._core.validator import usable_validator
 from bearerguard._io.static_keys import StaticKeySource
 from bearerguard._jose.key_material import UnusableKeys, read_keys
 from bearerguard._jose.key_set import Keys, dated, lifetime_of
@@ -56,7 +57,9 @@ def export(source: RemoteKeySource) -> dict[str, Any] | None:
         "origin": str(source.origin),
         "fetched_at": key_set.fetched_at,
         "lifetime": key_set.lifetime if isfinite(key_set.lifetime) else None,
-        "etag": key_set.etag,
+        # Of a set from which keys were left out, the validator would hide them from whoever reads more of it.
+        "etag": key_set.etag if key_set.is_whole else None,
+        "is_whole": key_set.is_whole,
         "address": key_set.address,
         "keys": [dict(key.jwk) for key in key_set.keys.all],
     }
@@ -73,10 +76,10 @@ def restore(source: RemoteKeySource, entry: Any, name: str) -> bool:
     try:
         if entry["origin"] != str(source.origin):
             return False
-        keys, _ = read_keys(list(entry["keys"]), allow_secret=False)
+        exported, left_out = read_keys(list(entry["keys"]), allow_secret=False)
         pinned = source.origin.pinned
-        if pinned is not None:
-            keys = [key for key in keys if key.thumbprint in pinned]
+        keys = exported if pinned is None else [key for key in exported if key.thumbprint in pinned]
+        was_whole = entry.get("is_whole") is True
         lifetime = entry["lifetime"]
         key_set = dated(
             Keys(keys),
@@ -84,10 +87,11 @@ def restore(source: RemoteKeySource, entry: Any, name: str) -> bool:
             fetched_at=min(_number(entry["fetched_at"]), source.clock()),
             lifetime=lifetime_of(None if lifetime is None else _number(lifetime), source.lifetime),
             chance=0.0,
-            etag=_text_or_none(entry["etag"]),
+            etag=usable_validator(_text_or_none(entry["etag"])) if was_whole and not left_out else None,
             address=_text_or_none(entry["address"]),
+            is_whole=was_whole and not left_out and len(keys) == len(exported),
         )
-    except (KeyError, TypeError, ValueError, OverflowError, UnusableKeys) as problem:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, UnusableKeys) as problem:
         raise ConfigurationError(
             f"The exported keys of provider {name!r} cannot be read ({problem!r}): pass what snapshot() "
             "returned, unchanged, or nothing."
@@ -104,10 +108,10 @@ def entries_of(exported: Any) -> Mapping[str, Any]:
         ConfigurationError: where it is something else.
     """
     if not isinstance(exported, Mapping) or exported.get("version") != VERSION:
-        raise ConfigurationError("keys is not what snapshot() of this version returned: leave it out.")
+        raise ConfigurationError("snapshot is not what snapshot() of this version returned: leave it out.")
     entries = exported.get("providers")
     if not isinstance(entries, Mapping):
-        raise ConfigurationError("keys is not what snapshot() returned: it has no providers.")
+        raise ConfigurationError("snapshot is not what snapshot() returned: it has no providers.")
     return entries
 
 

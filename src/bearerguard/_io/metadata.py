@@ -1,52 +1,119 @@
-"""An issuer's metadata, for those who document an API; verifying a token never waits for it."""
+"""An issuer's metadata: fetched once, kept, and asked by all who need it.
+
+`known` is a look that never waits. Verifying a token never waits for metadata: it waits for keys, and the
+fetch that discovers those leaves here what it found on its way.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-import anyio
-import anyio.to_thread
-
-from bearerguard._core.address import why_insecure
-from bearerguard._flows.key_fetch import discover
+from bearerguard._core.refresh_schedule import Reason, RefreshSchedule
+from bearerguard._flows.discovery import discover
+from bearerguard._flows.effects import FetchFailed
 from bearerguard._io.drive import run_fetch
-from bearerguard._io.http import HttpClient, Session
-from bearerguard._limits import FETCH_TIMEOUT
-from bearerguard.provider import Provider
+from bearerguard._io.http import HttpClient
+from bearerguard._io.single_flight import Flight, SingleFlight
+from bearerguard._limits import KEY_SET_LIFETIME, METADATA_LIFETIME
+
+Metadata = Mapping[str, Any]
 
 _logger = logging.getLogger("bearerguard")
 
 
-async def fetch_metadata(provider: Provider, *, seconds: float = FETCH_TIMEOUT) -> dict[str, Any] | None:
-    """Return the metadata of a provider's issuer, or None where it cannot be had, or must not be asked for.
-
-    A provider whose keys were given, as an object or by a function, is never asked anything.
+class MetadataSource(SingleFlight[dict[str, Any]]):
+    """The metadata of one issuer.
 
     Args:
-        provider: whose issuer to ask.
-        seconds: after which the answer is waited for no longer, whatever the `http_options` say.
+        issuer: an address that may be asked.
+        client: what fetches them.
+        clock: seconds since 1970.
     """
-    issuer = provider.issuer
-    asked = provider.key_set is None and not callable(provider.keys)
-    if not asked or issuer is None or why_insecure(issuer, allow_http=provider.dangerously_allow_http):
-        return None
-    sessions: list[Session] = []
-    with anyio.move_on_after(seconds):
-        return await anyio.to_thread.run_sync(_fetch, provider, issuer, sessions, abandon_on_cancel=True)
-    _logger.warning("metadata of provider %r did not come in %g seconds", provider.name, seconds)
-    for session in sessions:
-        session.abort()
-    return None
 
+    def __init__(self, issuer: str, *, client: HttpClient, clock: Callable[[], float]) -> None:
+        super().__init__(issuer, clock=clock, seconds=client.timeout)
+        self.known: Metadata | None = None
+        self._client = client
+        self._known_at = 0.0
+        self._schedule = RefreshSchedule()
+        self._told: str | None = None
+        self._patience_lost = 0.0
 
-def _fetch(provider: Provider, issuer: str, sessions: list[Session]) -> dict[str, Any] | None:
-    session = HttpClient(provider.http_options or {}).session()
-    sessions.append(session)
-    try:
-        return run_fetch(discover(issuer), session)
-    except Exception as failure:  # noqa: BLE001 - a transport of the user's own may raise anything
-        _logger.warning("metadata of provider %r could not be fetched: %s", provider.name, failure)
+    def recent(self, now: float) -> Metadata | None:
+        """The metadata, if they are so new that nobody needs to ask again."""
+        return self.known if self._is_younger_than(KEY_SET_LIFETIME, now) else None
+
+    def keep(self, metadata: Metadata, now: float) -> None:
+        """Keep what somebody else was told by the issuer."""
+        with self._lock:
+            self._keep(metadata, now)
+
+    def wait(self, patience: float) -> Metadata | None:
+        """Return the metadata, None where they cannot be had; block the thread meanwhile.
+
+        Where they are known nobody waits: what has grown old is asked for in the background. So is an issuer
+        that said nothing to somebody as patient, until it answers: it holds up one document, not each.
+
+        Args:
+            patience: wait no longer than these seconds.
+        """
+        flight = self._join(patience)
+        if flight is not None:
+            self.wait_until_over(flight, "ahead", patience)
+            self._note_patience(flight, patience)
+        return self.known
+
+    async def wait_async(self, patience: float) -> Metadata | None:
+        """The same for a task of any event loop."""
+        flight = self._join(patience)
+        if flight is not None:
+            await self.await_until_over(flight, "ahead", patience)
+            self._note_patience(flight, patience)
+        return self.known
+
+    def _join(self, patience: float) -> Flight | None:
+        """The question to wait for; None where nobody needs to, or has just done so in vain."""
+        if self.known is None and patience > self._patience_lost:
+            return self.join("ahead")
+        self.ask_ahead()
         return None
-    finally:
-        session.abort()
+
+    def _note_patience(self, flight: Flight, patience: float) -> None:
+        if self._flight is flight:
+            self._patience_lost = max(patience, self._patience_lost)
+
+    # -- the question --------------------------------------------------------------------------------
+
+    def _may_begin(self, reason: Reason, now: float) -> bool:
+        is_due = not self._is_younger_than(METADATA_LIFETIME, now)
+        return is_due and self._schedule.rest(reason, now, in_hand=True) <= 0
+
+    def _is_younger_than(self, seconds: float, now: float) -> bool:
+        return self.known is not None and self._known_at <= now < self._known_at + seconds
+
+    def _begun(self, reason: Reason, now: float) -> None:
+        self._schedule = self._schedule.begun(reason, now)
+
+    def _ask(self, flight: Flight) -> dict[str, Any]:
+        flight.session = self._client.session()
+        return run_fetch(discover(self._subject), flight.session)
+
+    def _learn(self, outcome: dict[str, Any] | FetchFailed, *, at: float, waited_at: float | None) -> None:
+        if isinstance(outcome, FetchFailed):
+            self._schedule = self._schedule.failed(at, waited_at=waited_at)
+        else:
+            self._keep(outcome, at)
+
+    def _keep(self, metadata: Metadata, now: float) -> None:
+        self.known, self._known_at = MappingProxyType(dict(metadata)), now
+        self._patience_lost = 0.0
+        self._schedule = self._schedule.succeeded()
+
+    def _tell(self, outcome: dict[str, Any] | FetchFailed) -> None:
+        kind = outcome.kind if isinstance(outcome, FetchFailed) else None
+        if kind is not None and kind != self._told:
+            _logger.warning("metadata of %s could not be fetched (%s): %s", self._subject, kind, outcome)
+        self._told = kind

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import anyio
@@ -41,11 +42,18 @@ class Ticket:
         for wake in wakers:
             wake()
 
-    def wait(self) -> bool:
-        """Block the thread until the refresh is over, or the deadline; return whether it is over."""
-        return self._done.wait(max(0.0, self.deadline - time.monotonic()))
+    def _seconds_left(self, patience: float) -> float:
+        return max(0.0, min(patience, self.deadline - time.monotonic()))
 
-    async def wait_async(self) -> bool:
+    def wait(self, patience: float = inf) -> bool:
+        """Block the thread until the refresh is over, or the deadline; return whether it is over.
+
+        Args:
+            patience: wait no longer than these seconds.
+        """
+        return self._done.wait(self._seconds_left(patience))
+
+    async def wait_async(self, patience: float = inf) -> bool:
         """The same for a task of asyncio or trio."""
         event = anyio.Event()
         wake = _waker(event)
@@ -54,7 +62,7 @@ class Ticket:
                 return True
             self._wakers.add(wake)
         try:
-            with anyio.move_on_after(max(0.0, self.deadline - time.monotonic())):
+            with anyio.move_on_after(self._seconds_left(patience)):
                 await event.wait()
         finally:
             with self._lock:

@@ -5,7 +5,8 @@ A set is never changed, only replaced as a whole, so readers need no lock and ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from math import inf
 
 import msgspec
@@ -22,6 +23,7 @@ from bearerguard._limits import (
     STALE_IF_ERROR,
 )
 
+Identity = tuple[object, ...]
 _NONE: tuple[Verify, ...] = ()
 
 
@@ -29,19 +31,26 @@ class Keys:
     """The keys of a set, arranged so that finding those to try is one look-up.
 
     Attributes:
-        all: the keys.
-        identities: what tells whether another set has the same keys.
+        all: the keys, the newest first: those of a later answer before those of an earlier one, and of one
+            answer in the order in which they were published.
         named: by `alg` and `kid`, the keys published under that name that fit (RFC 7515, section 4.1.4).
 
-    Two sets of the same keys are interchangeable, so a refresh that brings nothing new keeps the object it
-    has: whatever was verified under it stays verified.
+    A refresh that changes nothing about which keys are tried keeps the object it has: whatever was verified
+    under it stays verified.
     """
 
-    __slots__ = ("_any", "_unnamed", "all", "identities", "named")
+    __slots__ = ("_answer", "_any", "_seen_in", "_unnamed", "all", "named")
 
-    def __init__(self, keys: Iterable[VerificationKey]) -> None:
+    def __init__(
+        self,
+        keys: Iterable[VerificationKey],
+        *,
+        seen_in: Mapping[Identity, int] | None = None,
+        answer: int = 0,
+    ) -> None:
         self.all: tuple[VerificationKey, ...] = tuple(keys)
-        self.identities: frozenset[tuple[object, ...]] = frozenset(key.identity for key in self.all)
+        self._answer = answer
+        self._seen_in = seen_in or {key.identity: answer for key in self.all}
         self._any: dict[str, tuple[Verify, ...]] = {}
         self.named: dict[tuple[str, str | None], tuple[Verify, ...]] = {}
         self._unnamed: dict[str, tuple[Verify, ...]] = {}
@@ -53,6 +62,37 @@ class Keys:
                 else:
                     named = self.named.get((alg, key.kid), _NONE)
                     self.named[alg, key.kid] = (*named, verify)[:MAX_KEYS_TRIED]
+
+    def succeeded_by(self, keys: Iterable[VerificationKey]) -> Keys:
+        """Return the keys of a later answer; this very object where the same keys would be tried."""
+        published = tuple(keys)
+        answer = self._answer + 1
+        seen_in = {key.identity: self._seen_in.get(key.identity, answer) for key in published}
+        later = Keys(
+            sorted(published, key=lambda key: -seen_in[key.identity]), seen_in=seen_in, answer=answer
+        )
+        return self if later._tried() == self._tried() else later
+
+    def _tried(self) -> object:
+        """What tells whether two sets try the same keys: their order too, where not all fit are tried."""
+        identities = [key.identity for key in self.all]
+        return identities if self._leaves_some_out() else frozenset(identities)
+
+    def _leaves_some_out(self) -> bool:
+        fitting = Counter(alg for key in self.all for alg in key.verifiers)
+        return max(fitting.values(), default=0) > MAX_KEYS_TRIED
+
+    def untried(self) -> tuple[str, ...]:
+        """A sentence where more keys without `kid` fit an algorithm than are tried for one token."""
+        fitting = Counter(alg for key in self.all if key.kid is None for alg in key.verifiers)
+        crowded = sorted(alg for alg, count in fitting.items() if count > MAX_KEYS_TRIED)
+        if not crowded:
+            return ()
+        sentence = (
+            f"{fitting[crowded[0]]} keys without kid fit {crowded[0]}, and for one token {MAX_KEYS_TRIED} of "
+            "them are tried, the newest first: give each a kid"
+        )
+        return (sentence,)
 
     def unnamed(self, alg: str, kid: str | None) -> tuple[Verify, ...]:
         """The keys to try where no key is named: those without `kid`, or any for a token without one."""
@@ -70,6 +110,7 @@ class KeySet(msgspec.Struct, frozen=True):
         usable_until: from when on the keys are not used any more.
         etag: the validator of the response, for the next conditional request.
         address: the URL they came from, where it was discovered.
+        is_whole: whether the keys are all that was published under `etag`, none pinned away, none unusable.
     """
 
     keys: Keys
@@ -79,6 +120,7 @@ class KeySet(msgspec.Struct, frozen=True):
     usable_until: float = inf
     etag: str | None = None
     address: str | None = None
+    is_whole: bool = False
 
 
 def lifetime_of(max_age: float | None, configured: float | None) -> float:
@@ -96,7 +138,14 @@ def lifetime_of(max_age: float | None, configured: float | None) -> float:
 
 
 def dated(
-    keys: Keys, *, fetched_at: float, lifetime: float, chance: float, etag: str | None, address: str | None
+    keys: Keys,
+    *,
+    fetched_at: float,
+    lifetime: float,
+    chance: float,
+    etag: str | None,
+    address: str | None,
+    is_whole: bool = False,
 ) -> KeySet:
     """Return the key set with its times worked out.
 
@@ -107,6 +156,7 @@ def dated(
         chance: a random number from 0 to 1, which spreads the refreshes of many processes.
         etag: the validator of the response.
         address: the URL they came from.
+        is_whole: whether the keys are all that was published.
     """
     share = REFRESH_AHEAD + REFRESH_JITTER * chance
     return KeySet(
@@ -117,4 +167,5 @@ def dated(
         usable_until=fetched_at + lifetime + STALE_IF_ERROR,
         etag=etag,
         address=address,
+        is_whole=is_whole,
     )

@@ -7,7 +7,6 @@ replaced by what the rule asks of each provider. Nothing here decides about a re
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,17 +18,12 @@ import anyio
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from bearerguard._core.address import why_insecure
-from bearerguard._io.metadata import fetch_metadata
 from bearerguard.guard import BaseGuard, Demand
-from bearerguard.openapi import bearer_scheme, oauth2_scheme
-from bearerguard.provider import Provider
+from bearerguard.openapi import provider_scheme
 from bearerguard.rules import Rule, authenticated
 
 __all__ = ["Document", "scheme_name"]
 
-_RETRY_METADATA = 30.0
-"""Seconds after which metadata that could not be had is asked for again, by a request for the document."""
 _MARK = "bearerguard "
 _OPTIONAL = "optional"
 _marking: ContextVar[frozenset[BaseGuard]] = ContextVar("bearerguard.fastapi.marking", default=frozenset())
@@ -67,7 +61,8 @@ class Document:
         guard: whose rules stand in it.
         app: the application.
         scopes: the scopes that `/docs` can ask for, with descriptions; those of the rules by default.
-        clock: seconds, from wherever.
+        patience: for how many seconds a request for the document waits for issuers' metadata. When they come
+            later, the next one has them.
     """
 
     def __init__(
@@ -76,15 +71,17 @@ class Document:
         app: FastAPI,
         scopes: Mapping[str, str] | None = None,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        patience: float = 1.0,
     ) -> None:
         self._guard = guard
         self._app = app
         self._scopes = scopes
-        self._clock = clock
+        self._patience = patience
+        self._server = guard.server
         self._providers = guard.server.providers
-        self._metadata: dict[int, dict[str, Any]] = {}
-        self._asked_at: float | None = None
+        self._is_asking = False
+        # What the document was made of, to notice that there is more by now.
+        self._known: list[Mapping[str, Any] | None] = [None] * len(self._providers)
         self._described: dict[str, Any] | None = None
 
     def install(self) -> None:
@@ -92,6 +89,10 @@ class Document:
         original = self._app.openapi
 
         def openapi() -> dict[str, Any]:
+            known = [self._server.known_metadata(provider.name) for provider in self._providers]
+            if known != self._known:
+                self._known = known
+                self._app.openapi_schema = None  # made anew, with the flows that are known by now
             with _marks(self._guard):
                 document = original()
             # FastAPI keeps a document until its routes change.
@@ -119,20 +120,18 @@ class Document:
         return documented
 
     async def _ask_for_metadata(self) -> None:
-        now = self._clock()
-        missing = [number for number in range(len(self._providers)) if number not in self._metadata]
-        if not missing or (self._asked_at is not None and now < self._asked_at + _RETRY_METADATA):
+        if self._is_asking:  # somebody waits already; nobody else has to
             return
-        self._asked_at = now
-        async with anyio.create_task_group() as group:
-            for number in missing:
-                group.start_soon(self._ask_provider, number)
+        self._is_asking = True
+        try:
+            async with anyio.create_task_group() as group:
+                for provider in self._providers:
+                    group.start_soon(self._ask_provider, provider.name)
+        finally:
+            self._is_asking = False
 
-    async def _ask_provider(self, number: int) -> None:
-        metadata = await fetch_metadata(self._providers[number])
-        if metadata is not None:
-            self._metadata[number] = metadata
-            self._app.openapi_schema = None  # made anew, with the flow
+    async def _ask_provider(self, name: str) -> None:
+        await self._server.ametadata(name, seconds=self._patience)
 
     # -- the document --------------------------------------------------------------------------------
 
@@ -149,7 +148,7 @@ class Document:
         scopes = dict.fromkeys(sorted(set().union(*(rule.scopes() for rule in self._guard.rules))), "")
         for number, provider in enumerate(self._providers):
             names.append(_free_name(schemes))
-            schemes[names[-1]] = _scheme(provider, self._metadata.get(number, {}), self._scopes or scopes)
+            schemes[names[-1]] = provider_scheme(provider, self._known[number] or {}, self._scopes or scopes)
         # OpenAPI 3.0.3, "Security Requirement Object": no names but for OAuth 2.0 and OpenID Connect.
         strict = str(document.get("openapi")).startswith("3.0")
         for operation in _operations(document):
@@ -205,21 +204,6 @@ def _free_name(taken: Mapping[str, Any]) -> str:
     while (name := "oauth2" if number == 1 else f"oauth2_{number}") in taken:
         number += 1
     return name
-
-
-def _scheme(provider: Provider, metadata: Mapping[str, Any], scopes: Mapping[str, str]) -> dict[str, Any]:
-    """How a client gets a token of this provider, as far as that is known."""
-    addresses = [metadata.get("authorization_endpoint"), metadata.get("token_endpoint")]
-    safe = [
-        address
-        for address in addresses
-        if isinstance(address, str) and not why_insecure(address, allow_http=provider.dangerously_allow_http)
-    ]
-    if len(safe) == len(addresses):
-        scheme = oauth2_scheme(scopes, authorization_url=safe[0], token_url=safe[1])
-    else:
-        scheme = bearer_scheme()
-    return {**scheme, "description": f"A token of {provider.name}"}
 
 
 def _alternatives(names: Iterable[str], rule: Rule | None) -> list[dict[str, list[str]]]:

@@ -29,13 +29,27 @@ from bearerguard.answer import answer
 from bearerguard.context import Serving, current
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
 from bearerguard.guard import BaseGuard, exact_paths
-from bearerguard.provider import Provider, warn_caller
+from bearerguard.provider import Provider
+from bearerguard.provider._warning import warn_caller
+from bearerguard.provider.keys import RemoteKeys, keys_with
 from bearerguard.server import ResourceServer
 from bearerguard.token import AccessToken
 
 __all__ = ["AuthenticateMiddleware"]
 
-_OPTIONS = tuple(option for option in inspect.signature(Provider).parameters if option != "name")
+_OF_FETCHING = {
+    "http_options": "http_options",
+    "key_set_lifetime": "lifetime",
+    "pinned_thumbprints": "pinned_thumbprints",
+    "dangerously_allow_http": "dangerously_allow_http",
+}
+"""What may stand beside `keys` in a mapping, with its name in `RemoteKeys`."""
+_OF_PROVIDER = tuple(
+    name
+    for name, option in inspect.signature(Provider).parameters.items()
+    if name != "name" and option.kind is not option.VAR_KEYWORD
+)
+_OPTIONS = (*_OF_PROVIDER, *_OF_FETCHING)
 
 
 class AuthenticateMiddleware:
@@ -49,7 +63,9 @@ class AuthenticateMiddleware:
     Args:
         app: the application to protect.
         providers: names of your choice, each with a `Provider` or a mapping with `issuer`, `audience`,
-            `keys` (left out: discovered from the issuer) and any other option of `Provider`.
+            `keys` (left out: discovered from the issuer) and any other option of `Provider`. In a mapping the
+            options of `RemoteKeys` may stand beside `keys`: `http_options`, `pinned_thumbprints`,
+            `dangerously_allow_http`, and `key_set_lifetime` for its `lifetime`.
         public_paths: exact paths that need no token, as routes name them: below the mount of the whole.
         get_keys: your own way to get keys, sync or async: called with what the provider has in `keys`, off
             the event loop, it returns keys in any form that `Provider` takes but an address.
@@ -166,12 +182,7 @@ def _provider(
 ) -> Provider:
     called = name if isinstance(name, str) else str(name)
     if isinstance(given, Provider):
-        changes: dict[str, Any] = {"name": called}
-        if get_keys is not None:
-            changes["keys"] = functools.partial(get_keys, given.keys)
-        if lifetime is not None:
-            changes["key_set_lifetime"] = lifetime
-        return dataclasses.replace(given, **changes)
+        return dataclasses.replace(given, name=called, keys=_keys_of(given, called, get_keys, lifetime))
     if not isinstance(given, Mapping):
         raise ConfigurationError(
             f"Provider {name!r} is a {type(given).__name__}: give a Provider, or a mapping with issuer and "
@@ -187,13 +198,34 @@ def _provider(
             "tokens, 'audience': the 'aud' of those meant for this API, 'keys': its jwks_uri}."
         )
     _question_unknown(name, given)
-    options: dict[str, Any] = {"issuer": None, "audience": None, "key_set_lifetime": lifetime}
-    options.update((option, given[option]) for option in _OPTIONS if option in given)
-    keys = options.get("keys")
+    options = {option: given[option] for option in _OF_PROVIDER if option in given}
+    keys = options.pop("keys", None)
     if get_keys is not None and not (isinstance(keys, str) and keys.startswith("http://")):
         # An http:// address is left as it is, to be refused: what it brings could be anybody's.
-        options["keys"] = functools.partial(get_keys, keys)
-    return Provider(options.pop("issuer"), name=called, **options)
+        keys = functools.partial(get_keys, keys)
+    fetching = {
+        "lifetime": lifetime,
+        **{name: given[option] for option, name in _OF_FETCHING.items() if option in given},
+    }
+    issuer, audience = options.pop("issuer", None), options.pop("audience", None)
+    return Provider(
+        issuer, audience=audience, name=called, keys=keys_with(keys, called, **fetching), **options
+    )
+
+
+def _keys_of(given: Provider, called: str, get_keys: Callable[[Any], Any] | None, lifetime: Any) -> Any:
+    """The keys of a `Provider`, by `get_keys` and for the lifetime that the middleware was given, if any."""
+    remote = given.remote_keys
+    if get_keys is None:
+        return (
+            given.keys if remote is None or lifetime is None else keys_with(remote, called, lifetime=lifetime)
+        )
+    asked = given.keys if not isinstance(given.keys, RemoteKeys) else given.keys.function or given.keys.url
+    if lifetime is None and remote is not None:
+        lifetime = remote.lifetime
+    pins = None if remote is None else remote.pinned_thumbprints
+    function = functools.partial(get_keys, asked)
+    return keys_with(function, called, lifetime=lifetime, pinned_thumbprints=pins)
 
 
 def _question_unknown(name: Any, given: Mapping[str, Any]) -> None:

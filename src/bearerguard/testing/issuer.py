@@ -6,6 +6,7 @@ easier: there is no switch here that an API under test could see.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import uuid
 import weakref
@@ -149,17 +150,29 @@ class Issuer:
         """A `Provider` that trusts this issuer: by discovery, or by its secret where its algorithm is `HS*`.
 
         Args:
-            **overrides: arguments of `Provider` that replace or add to these; `issuer` too.
+            **overrides: arguments of `Provider` that replace or add to these; `issuer` too. Keys at an
+                address are fetched by `transport`, unless they are `RemoteKeys` with other `http_options`.
         """
         from bearerguard import Provider  # noqa: PLC0415
 
         settings: dict[str, Any] = {"issuer": self.url, "audience": self.audience}
         if key_type_of(self.algorithm) == "oct":
             settings |= {"keys": self.signing_key.secret_jwk(), "algorithms": [self.algorithm]}
-        elif not self._serving:
-            settings["http_options"] = {"transport": self.transport}
         settings |= overrides
+        settings["keys"] = self._by_transport(settings.get("keys"))
         return Provider(settings.pop("issuer"), **settings)
+
+    def _by_transport(self, keys: Any) -> Any:
+        """The same keys, fetched without a network where nothing else is said."""
+        from bearerguard import RemoteKeys  # noqa: PLC0415
+
+        if self._serving:
+            return keys
+        if keys is None or (isinstance(keys, str) and keys.startswith(("https://", "http://"))):
+            keys = RemoteKeys(keys)
+        if isinstance(keys, RemoteKeys) and keys.function is None and not keys.http_options:
+            return dataclasses.replace(keys, http_options={"transport": self.transport})
+        return keys
 
     def resource_server(
         self, *, clock: Callable[[], float] | None = None, **overrides: Any

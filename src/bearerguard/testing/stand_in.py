@@ -110,7 +110,7 @@ class _StandIn(AccessToken):
         self._end = minted.expires_at
 
     @property
-    def expires_at(self) -> float:
+    def expires_at(self) -> float | None:
         """When the token ends: every verified token does."""
         return self._end
 
@@ -123,7 +123,11 @@ def _require_pytest(request: pytest.FixtureRequest) -> None:
 
 
 def _providers_at(jwks_uri: str, pipeline: Pipeline) -> list[Provider]:
-    return [provider for provider in pipeline.providers if provider.keys == jwks_uri]
+    return [provider for provider in pipeline.providers if _url_of(provider) == jwks_uri]
+
+
+def _url_of(provider: Provider) -> str | None:
+    return None if provider.remote_keys is None else provider.remote_keys.url
 
 
 def _is_anothers(token: str, pipeline: Pipeline, providers: list[Provider]) -> bool:
@@ -179,7 +183,7 @@ def _keyed(provider: Provider, issuer: Issuer) -> Provider:
     with _quiet, warnings.catch_warnings():  # its filters are those of all threads
         # Of what these settings leave unchecked, the application was warned when it made them.
         warnings.simplefilter("ignore", SecurityWarning)
-        return dataclasses.replace(provider, keys=issuer.jwks(), http_options={}, pinned_thumbprints=None)
+        return dataclasses.replace(provider, keys=issuer.jwks())
 
 
 def _minted(provider: Provider, token_body: Mapping[str, Any], clock: Clock, issuer: Issuer) -> str:
@@ -218,7 +222,7 @@ def _mismatch_told(pipeline: Pipeline, jwks_uri: str) -> Generator[None, None, N
     try:
         yield
     except AuthError as error:
-        others = [provider.keys for provider in pipeline.providers if isinstance(provider.keys, str)]
+        others = [url for url in map(_url_of, pipeline.providers) if url is not None]
         if error.reason in _MISMATCH and others and jwks_uri not in others:
             raise AssertionError(
                 f"auth_mock stands in for {jwks_uri}, but the application takes its keys from "

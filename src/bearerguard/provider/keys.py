@@ -1,0 +1,154 @@
+"""`RemoteKeys`: where a provider's keys are fetched from, and how.
+
+A value, checked when it is built. It fetches nothing; that is left to the server that is given it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from bearerguard._core.address import is_address
+from bearerguard._core.unchecked_tls import unchecked_tls
+from bearerguard.errors import ConfigurationError
+from bearerguard.provider._checks import (
+    Problem,
+    check_address,
+    checked_http_options,
+    checked_lifetime,
+    checked_pins,
+)
+from bearerguard.provider._warning import warn_caller
+
+__all__ = ["RemoteKeys", "keys_with"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, init=False)
+class RemoteKeys:
+    """Keys that are fetched: discovered from the issuer, from an address, or by a function of yours.
+
+    `Provider(keys="https://...")` is short for `RemoteKeys("https://...")`, no `keys` for `RemoteKeys()`, and
+    a function as `keys` for `RemoteKeys(function=...)`.
+
+    Args:
+        url: the address of the key set, the provider's `jwks_uri`; None to discover it from the issuer.
+        function: in place of an address, a function without arguments, sync or async, that returns keys in
+            any form that `Provider(keys=...)` takes as an object. It is called off the event loop.
+        lifetime: seconds for which fetched keys are fresh. By default what the provider's `Cache-Control`
+            says, within bounds; `math.inf` fetches them once and for all.
+        pinned_thumbprints: RFC 7638 thumbprints of the only keys to accept.
+        http_options: arguments for the `httpx2.Client` that fetches (`verify`, `proxy`, `headers`, `timeout`,
+            `transport`, ...).
+        dangerously_allow_http: fetch over plain http off loopback. Anyone on the way can then forge tokens.
+
+    Raises:
+        ConfigurationError: for anything contradictory or unsafe.
+
+    Warns:
+        SecurityWarning: who is on the way could change the keys.
+
+    Example:
+        >>> keys = RemoteKeys("https://login.example/jwks", lifetime=3600)
+        >>> keys.url, keys.lifetime
+        ('https://login.example/jwks', 3600)
+    """
+
+    url: str | None
+    function: Callable[[], Any] | None
+    lifetime: float | None
+    pinned_thumbprints: frozenset[str] | None
+    http_options: Mapping[str, Any]
+    dangerously_allow_http: bool
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        function: Callable[[], Any] | None = None,
+        lifetime: float | None = None,
+        pinned_thumbprints: str | Iterable[str] | None = None,
+        http_options: Mapping[str, Any] | None = None,
+        dangerously_allow_http: bool = False,
+    ) -> None:
+        try:
+            values = {
+                "url": _checked_url(url, allow_http=dangerously_allow_http),
+                "function": _checked_function(function, url, http_options),
+                "lifetime": checked_lifetime(lifetime),
+                "pinned_thumbprints": checked_pins(pinned_thumbprints),
+                "http_options": checked_http_options(http_options),
+                "dangerously_allow_http": dangerously_allow_http,
+            }
+        except Problem as problem:
+            raise ConfigurationError(f"RemoteKeys: {problem}.") from None
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        if dangerously_allow_http:
+            warn_caller(f"{self!r} may fetch over plain http: whoever is on the way can forge tokens")
+        unchecked = unchecked_tls(self.http_options)
+        if unchecked is not None:
+            warn_caller(f"{self!r} {unchecked}")
+
+    def __repr__(self) -> str:
+        if self.function is not None:
+            return f"RemoteKeys(function={self.function!r})"
+        return f"RemoteKeys({self.url!r})" if self.url is not None else "RemoteKeys()"
+
+
+def _checked_url(url: Any, *, allow_http: bool) -> str | None:
+    if url is None:
+        return None
+    if not isinstance(url, str):
+        raise Problem(
+            f"url is a {type(url).__name__}: give an https:// URL, function=... for a function of yours, or "
+            "keys that you have as an object to Provider(keys=...) itself"
+        )
+    if not is_address(url):
+        # Not shown: it may be a key.
+        raise Problem("url is text, but not an address: give an https:// URL")
+    check_address(url, "url", "give an https:// URL", allow_http=allow_http)
+    return url
+
+
+def _checked_function(function: Any, url: Any, http_options: Any) -> Callable[[], Any] | None:
+    if function is None:
+        return None
+    if not callable(function):
+        raise Problem(f"function is a {type(function).__name__}: give a function without arguments")
+    if url is not None or http_options:
+        raise Problem("it has a function and a url or http_options: a function fetches by itself, choose one")
+    return function  # type: ignore[no-any-return]  # what it returns is read as any answer is
+
+
+def keys_with(keys: Any, provider: str, **options: Any) -> Any:
+    """Return what `Provider(keys=...)` takes, for doors whose contract has the options of fetching flat.
+
+    Args:
+        keys: as `Provider` takes them.
+        provider: what the provider is called, for errors.
+        **options: arguments of `RemoteKeys`. Keys that are an object are not fetched: of these options only
+            pins would mean something there, and are refused.
+
+    Raises:
+        ConfigurationError: as `RemoteKeys` does, with the name of the provider.
+    """
+    options = {
+        name: value for name, value in options.items() if value not in (None, {}) and value is not False
+    }
+    try:
+        if isinstance(keys, RemoteKeys):
+            return dataclasses.replace(keys, **options) if options else keys
+        if callable(keys):
+            options.pop("http_options", None)
+            return RemoteKeys(function=keys, **options)
+        if keys is None or (isinstance(keys, str) and is_address(keys)):
+            return RemoteKeys(keys, **options)
+    except ConfigurationError as problem:
+        raise ConfigurationError(f"Provider {provider!r}: {problem}") from None
+    if "pinned_thumbprints" in options:
+        raise ConfigurationError(
+            f"Provider {provider!r}: pinned_thumbprints is for keys that are fetched. Of keys given as an "
+            "object, give those that you accept."
+        )
+    return keys
