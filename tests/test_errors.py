@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from typing import Any
+
 import pytest
 
 import bearerguard
@@ -14,8 +18,10 @@ from bearerguard import (
     MissingCredentials,
     ProviderUnavailable,
     SecurityWarning,
+    role,
 )
-from bearerguard.answer import ChallengeContext, challenges
+from bearerguard.answer import ChallengeContext, answer, challenges
+from bearerguard.testing import Issuer
 from tests.challenge import challenge_of
 
 REFUSALS: list[tuple[AuthError, int, str | None, str]] = [
@@ -138,3 +144,50 @@ def test_configuration_errors_are_value_errors_and_no_refusals() -> None:
     assert issubclass(ConfigurationError, ValueError)
     assert not issubclass(ConfigurationError, AuthError)
     assert issubclass(SecurityWarning, UserWarning)
+
+
+# -- what an error carries for the server's side only ----------------------------------------------------
+
+ISSUER = Issuer(algorithm="ES256")
+TOKEN = ISSUER.resource_server(keys=ISSUER.jwks()).verify(ISSUER.token("ada"))
+
+
+def complete(error: AuthError) -> AuthError:
+    """The same with all that it may carry."""
+    error = copy.copy(error)
+    error.rule, error.token, error.provider, error.kid = role("admin"), TOKEN, "login", "k1"
+    return error
+
+
+@pytest.mark.parametrize(
+    "travel",
+    [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))],  # noqa: S301 - its own
+    ids=["copy", "deepcopy", "pickle"],
+)
+@each_refusal
+def test_an_error_that_travels_says_the_same_and_leaves_rule_and_token_behind(
+    error: AuthError, status: int, code: str | None, challenge: str, travel: Any
+) -> None:
+    sent = complete(error)
+    arrived = travel(sent)
+    assert type(arrived) is type(error)
+    assert (arrived.rule, arrived.token) == (None, None)
+    assert (arrived.status, arrived.code, challenge_of(arrived), str(arrived)) == (
+        status,
+        code,
+        challenge,
+        error.description,
+    )
+    assert (arrived.provider, arrived.kid, arrived.reason) == ("login", "k1", error.reason)
+    assert answer(arrived) == answer(error)
+
+
+@each_refusal
+def test_rule_and_token_are_in_no_text_of_an_error(
+    error: AuthError, status: int, code: str | None, challenge: str
+) -> None:
+    sent = complete(error)
+    told = f"{sent} {sent!r} {sent.args}"
+    assert "admin" not in told
+    assert "ada" not in told
+    assert TOKEN.raw not in told

@@ -47,7 +47,7 @@ MAX_VALIDATOR_CHARACTERS: Final = 1024
 """An `ETag` longer than this is not sent back: it could make the next request one that nobody takes."""
 
 MAX_OBJECTS_LOOKED_INTO: Final = 1000
-"""In search of a TLS context that checks nothing, within a transport; the HTTP client's own have a few dozen."""
+"""In search of a TLS context that checks nothing, within a transport."""
 
 # -- life of a fetched key set, in seconds -------------------------------------------------------
 KEY_SET_LIFETIME: Final = 600.0
