@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 from bearerguard.testing import Issuer
-from bearerguard.testing.http import Response
+from bearerguard.testing.exchange import Response
 from tests.testing.waiting import until
 
 
