@@ -50,7 +50,7 @@ def serving(command: list[str], at: socket.socket, log: Path, **settings: str) -
     finally:
         program.send_signal(signal.SIGINT)
         try:
-            program.wait(10)
+            program.wait(60)
         except subprocess.TimeoutExpired:
             program.kill()
             program.wait()
