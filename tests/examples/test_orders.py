@@ -1,63 +1,20 @@
 """The examples, each started as README.md says and called: one API, whatever the framework.
 
-The example for FastAPI has more to show, and a file of its own.
+What only the example for FastAPI shows has a file of its own.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import shlex
-from collections.abc import Iterator
 
 import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from bearerguard.testing import Issuer
-from tests.examples.running import EXAMPLES, listening, serving
+from tests.examples.running import COMMANDS, EXAMPLES, README, bearer, watching
 
-AUDIENCE = "https://orders.example"
-README = (EXAMPLES / "README.md").read_text("utf-8")
-COMMANDS = {
-    line.rpartition(" ")[2].removesuffix(":app"): shlex.split(line)
-    for line in re.findall(r"^(?:uvicorn|gunicorn) .*_app:app$", README, re.MULTILINE)
-}
-HERE = [name for name in COMMANDS if name != "fastapi_app"]
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer(audience=AUDIENCE, algorithm="ES256").serve() as issuer:
-        yield issuer
-
-
-@pytest.fixture(scope="module", params=HERE)
-def api(
-    request: pytest.FixtureRequest, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx2.Client]:
-    with listening() as at:
-        server, *arguments, app = COMMANDS[request.param]
-        arguments = [str(EXAMPLES) if one == "examples" else one for one in arguments]
-        fd = at.fileno()
-        where = {"uvicorn": ["--fd", str(fd)], "gunicorn": ["--bind", f"fd://{fd}", "--no-control-socket"]}
-        with (
-            serving(
-                [server, *arguments, *where[server], app],
-                at,
-                tmp_path_factory.mktemp("example") / "log",
-                ISSUER=issuer.url,
-                AUDIENCE=AUDIENCE,
-                RESOURCE="https://api.example/v1",
-            ) as url,
-            httpx2.Client(base_url=url, trust_env=False, timeout=60) as client,
-        ):
-            yield client
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
+WITH_WEBSOCKETS = [name for name, command in COMMANDS.items() if command[0] == "uvicorn"]
 
 
 def test_every_example_is_in_the_readme_with_the_command_that_runs_it() -> None:
@@ -121,13 +78,22 @@ def test_what_there_is_not_is_not_found(api: httpx2.Client) -> None:
     assert api.get("/nothing").status_code == 404
 
 
-@pytest.mark.parametrize("api", [n for n in HERE if COMMANDS[n][0] == "uvicorn"], indirect=True)
+@pytest.mark.parametrize("api", WITH_WEBSOCKETS, indirect=True)
 def test_orders_are_watched_over_a_websocket(api: httpx2.Client, issuer: Issuer) -> None:
-    address = f"ws://{api.base_url.netloc.decode()}/orders/watch"
     token = issuer.token("ada", "orders:read")
-    with connect(address, additional_headers=bearer(token), proxy=None) as websocket:
+    with watching(api, **bearer(token)) as websocket:
         websocket.send("?")
         assert json.loads(websocket.recv())["to"] == "ada"
-    with pytest.raises(InvalidStatus) as refused, connect(address, proxy=None):
-        pass
-    assert refused.value.response.status_code == 401
+
+
+@pytest.mark.parametrize("api", WITH_WEBSOCKETS, indirect=True)
+def test_a_websocket_is_refused_with_the_reason(api: httpx2.Client, issuer: Issuer) -> None:
+    for headers, status, challenge in (
+        ({}, 401, 'Bearer realm="orders"'),
+        (bearer(issuer.expired(scope="orders:read")), 401, 'error="invalid_token"'),
+        (bearer(issuer.token()), 403, 'scope="orders:read"'),
+    ):
+        with pytest.raises(InvalidStatus) as refused, watching(api, **headers):
+            pass
+        assert refused.value.response.status_code == status
+        assert challenge in refused.value.response.headers["www-authenticate"]

@@ -15,7 +15,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 import httpx  # type: ignore[import-not-found]
-import jose.jwt  # type: ignore[import-not-found]
+import jose.jwt  # type: ignore[import-untyped]
 from layabauth.starlette import OAuth2IdTokenBackend  # type: ignore[import-not-found]
 from starlette.authentication import AuthenticationError, SimpleUser
 from starlette.requests import HTTPConnection
