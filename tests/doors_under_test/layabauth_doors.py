@@ -22,7 +22,7 @@ from tests.doors_under_test.door import METHODS, Api, Door, Opened
 from tests.doors_under_test.exchange import ask_asgi, ask_wsgi
 
 
-def trusting(issuer: Issuer, **options: Any) -> dict[str, Any]:
+def trusting(issuer: Issuer, /, **options: Any) -> dict[str, Any]:
     """What both of them take, besides the address of the keys, to trust an issuer of the test kit."""
     return {
         "issuer": issuer.url,
