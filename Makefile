@@ -19,30 +19,31 @@ help:  ## list these commands
 demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them (ONCE=1: stop after the table)
 	@$(BIN)/bearerguard demo $(if $(filter-out 0 no false,$(ONCE)),--once)
 
-# The parts of the suite. The first covers every branch of _jose, _core and _flows by itself, so that the others need no
-# tracing; the third starts servers, threads and processes, and mostly waits for them.
-CORE := $(addprefix tests/,jose core flows)
-HOSTILE := $(addprefix tests/,hostile advisories vectors)
+# The parts of the suite. Core covers every branch of _jose, _core and _flows by itself, so that the others need no
+# tracing; world starts servers, threads and processes, and mostly waits for them.
 WORLD := $(addprefix tests/,browser keys examples faults integration io seeds testing)
-PARTS := core hostile world doors
+HOSTILE := $(addprefix tests/,hostile advisories vectors)
+CORE := $(addprefix tests/,jose core flows)
+PARTS := world hostile core doors
 
 test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _jose, _core and _flows
-	@echo "The whole suite, in $(words $(PARTS)) parts, three at once: two to three minutes on two cores that are free."
-	@echo "What each part prints is kept in build/tests, and shown here if it fails. make quick takes a minute."
-	@mkdir -p build/tests
-	@$(MAKE) --no-print-directory -j3 $(addprefix test-,$(PARTS))
+	@echo "The whole suite, in $(words $(PARTS)) parts, three at once: about three minutes on two cores that are free."
+	@echo "What each part prints is kept in $(VENV)/tests, and shown here if it fails. make quick takes a minute."
+	@$(MAKE) --no-print-directory --keep-going -j3 $(addprefix test-,$(PARTS))
 	@echo "All of it passed."
 
-# $(call part,NAME,COMMAND): says that it begins and how it ended. What was skipped is told in any case.
+# $(call part,NAME,COMMAND): says that it begins, how far it is, and how it ended. What was skipped is told in any case.
 define part
-@mkdir -p build/tests
+@mkdir -p $(VENV)/tests
 @echo "  $(1): begun"; \
-began=$$(date +%s); log=build/tests/$(1).txt; \
+began=$$(date +%s); log=$(VENV)/tests/$(1).txt; \
+{ while sleep 20 >/dev/null 2>&1; do echo "  $(1): $$(grep -oE '[0-9]+%\]' $$log | tail -n 1 | tr -d ])"; done; } & \
 if { $(2); } >$$log 2>&1; \
 then end=passed; grep -E '^(SKIPPED|XFAIL|XPASS)' $$log; true; \
 else end=FAILED; cat $$log; \
 fi; \
-echo "  $(1): $$end after $$(($$(date +%s) - began)) s, $$(grep -E '(passed|failed|error).* in ' $$log | tail -n 1 | tr -d =)"; \
+kill $$!; \
+echo "  $(1): $$end after $$(($$(date +%s) - began)) s: $$(grep -E '(passed|failed|error).* in ' $$log | tail -n 1)"; \
 test $$end = passed
 endef
 
