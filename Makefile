@@ -37,7 +37,7 @@ define part
 @mkdir -p $(VENV)/tests
 @echo "  $(1): begun"; \
 began=$$(date +%s); log=$(VENV)/tests/$(1).txt; \
-{ while sleep 20 >/dev/null 2>&1; do echo "  $(1): $$(grep -oE '[0-9]+%\]' $$log | tail -n 1 | tr -d ])"; done; } & \
+{ while sleep 30 >/dev/null 2>&1; do echo "  $(1): $$(echo '0%]' | cat - $$log | grep -oE '[0-9]+%\]' | tail -n 1 | tr -d ])"; done; } & \
 if { $(2); } >$$log 2>&1; \
 then end=passed; grep -E '^(SKIPPED|XFAIL|XPASS)' $$log; true; \
 else end=FAILED; cat $$log; \

@@ -1,20 +1,49 @@
-"""The examples, each started as README.md says and called: one API, whatever the framework.
-
-What only the example for FastAPI shows has a file of its own.
-"""
+"""The examples, each started as README.md says and called: one API, whatever the framework."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from bearerguard.testing import Issuer
-from tests.examples.running import COMMANDS, EXAMPLES, README, bearer, watching
+from tests.examples.running import COMMANDS, EXAMPLES, README, bearer, listening, serving, watching
 
+AUDIENCE = "https://orders.example"
 WITH_WEBSOCKETS = [name for name, command in COMMANDS.items() if command[0] == "uvicorn"]
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with Issuer(audience=AUDIENCE, algorithm="ES256").serve() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def api(
+    request: pytest.FixtureRequest, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx2.Client]:
+    with listening() as at:
+        server, *arguments, app = COMMANDS[request.param]
+        arguments = [str(EXAMPLES) if one == "examples" else one for one in arguments]
+        fd = at.fileno()
+        where = {"uvicorn": ["--fd", str(fd)], "gunicorn": ["--bind", f"fd://{fd}", "--no-control-socket"]}
+        with (
+            serving(
+                [server, *arguments, *where[server], app],
+                at,
+                tmp_path_factory.mktemp("example") / "log",
+                ISSUER=issuer.url,
+                AUDIENCE=AUDIENCE,
+                RESOURCE="https://api.example/v1",
+                DOCS_CLIENT_ID="docs",
+            ) as url,
+            httpx2.Client(base_url=url, trust_env=False, timeout=60) as client,
+        ):
+            yield client
 
 
 def test_every_example_is_in_the_readme_with_the_command_that_runs_it() -> None:
@@ -97,3 +126,10 @@ def test_a_websocket_is_refused_with_the_reason(api: httpx2.Client, issuer: Issu
             pass
         assert refused.value.response.status_code == status
         assert challenge in refused.value.response.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("api", ["fastapi_app"], indirect=True)
+def test_fastapis_document_has_the_flow_of_the_issuer(api: httpx2.Client, issuer: Issuer) -> None:
+    flows = api.get("/openapi.json").json()["components"]["securitySchemes"]["oauth2"]["flows"]
+    assert flows["authorizationCode"]["authorizationUrl"] == issuer.authorization_endpoint
+    assert flows["authorizationCode"]["tokenUrl"] == issuer.token_endpoint

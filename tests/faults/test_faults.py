@@ -199,7 +199,7 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def refresh_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("bearerguard")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("bearerguard refresh")]
 
 
 def refused(provider: ScriptedProvider, server: ResourceServer, colour: str) -> ProviderUnavailable:
