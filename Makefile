@@ -27,7 +27,7 @@ CORE := $(addprefix tests/,jose core flows)
 PARTS := world hostile core doors
 
 test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _jose, _core and _flows
-	@echo "The whole suite, in $(words $(PARTS)) parts, three at once: about three minutes on two cores that are free."
+	@echo "The whole suite, in $(words $(PARTS)) parts, three at once: two to three minutes on two cores that are free."
 	@echo "What each part prints is kept in $(VENV)/tests, and shown here if it fails. make quick takes a minute."
 	@$(MAKE) --no-print-directory --keep-going -j3 $(addprefix test-,$(PARTS))
 	@echo "All of it passed."
