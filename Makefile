@@ -11,7 +11,7 @@ export COVERAGE_FILE := $(VENV)/.coverage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types bench docs fuzz chaos mutants audit format pins clean
+.PHONY: help demo quick test lint types bench docs fuzz chaos mutants audit format pins clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -19,23 +19,59 @@ help:  ## list these commands
 demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them (ONCE=1: stop after the table)
 	@$(BIN)/bearerguard demo $(if $(filter-out 0 no false,$(ONCE)),--once)
 
-# In three parts at once, each with a report of its own. The first covers every branch of _core and _flows by itself,
-# so that the others need no tracing; the second starts servers, threads and processes, and mostly waits for them.
-WORLD := $(addprefix tests/,browser keys examples faults integration seeds testing)
+# The parts of the suite. Core covers every branch of _jose, _core and _flows by itself, so that the others need no
+# tracing; world starts servers, threads and processes, and mostly waits for them.
+WORLD := $(addprefix tests/,browser keys examples faults integration io seeds testing)
+HOSTILE := $(addprefix tests/,hostile advisories vectors)
+CORE := $(addprefix tests/,jose core flows)
+PARTS := world hostile core doors
 
-test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _core and _flows
-	@$(MAKE) --no-print-directory -j3 --output-sync=target test-core test-world test-rest
+test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _jose, _core and _flows
+	@echo "The whole suite, in $(words $(PARTS)) parts, three at once: two to three minutes on two cores that are free."
+	@echo "What each part prints is kept in $(VENV)/tests, and shown here if it fails. make quick takes a minute."
+	@$(MAKE) --no-print-directory --keep-going -j3 $(addprefix test-,$(PARTS))
+	@echo "All of it passed."
 
-.PHONY: test-core test-world test-rest
+# $(call part,NAME,COMMAND): says that it begins, how far it is, and how it ended. What was skipped is told in any case.
+define part
+@mkdir -p $(VENV)/tests
+@echo "  $(1): begun"; \
+began=$$(date +%s); log=$(VENV)/tests/$(1).txt; \
+{ while sleep 30 >/dev/null 2>&1; do echo "  $(1): $$(echo '0%]' | cat - $$log | grep -oE '[0-9]+%\]' | tail -n 1 | tr -d ])"; done; } & \
+if { $(2); } >$$log 2>&1; \
+then end=passed; grep -E '^(SKIPPED|XFAIL|XPASS)' $$log; true; \
+else end=FAILED; cat $$log; \
+fi; \
+kill $$!; \
+echo "  $(1): $$end after $$(($$(date +%s) - began)) s: $$(grep -E '(passed|failed|error).* in ' $$log | tail -n 1)"; \
+test $$end = passed
+endef
+
+.PHONY: $(addprefix test-,$(PARTS))
 test-core:
-	$(BIN)/coverage run -m pytest tests/jose tests/core tests/flows
-	$(BIN)/coverage report
+	$(call part,core,$(BIN)/coverage run -m pytest -q $(CORE) && $(BIN)/coverage report)
+
+test-hostile:
+	$(call part,hostile,$(BIN)/python -m pytest -q $(HOSTILE))
 
 test-world:
-	$(BIN)/python -m pytest -p no:cacheprovider $(WORLD)
+	$(call part,world,$(BIN)/python -m pytest -q $(WORLD))
 
-test-rest:
-	$(BIN)/python -m pytest -p no:cacheprovider tests $(addprefix --ignore=,$(WORLD) tests/jose tests/core tests/flows)
+test-doors:
+	$(call part,doors,$(BIN)/python -m pytest -q tests $(addprefix --ignore=,$(CORE) $(HOSTILE) $(WORLD)))
+
+# What differs from the branch that changes go into; everything, where git is not there to say.
+BASE ?= main
+CHANGED = $(shell since=$$(git merge-base HEAD $(BASE) 2>/dev/null || echo HEAD); \
+  { git diff --name-only --diff-filter=d $$since -- '*.py'; git ls-files -o --exclude-standard -- '*.py'; } 2>/dev/null || echo .)
+DOOR ?= asgi
+
+quick: $(VENV)/.dev  ## a minute's answer: lint of what you changed, the tests without a network, one door (DOOR=flask)
+	@echo "Lint of $(words $(CHANGED)) changed files, the house, tests/{jose,core,flows,rules}, and the door $(DOOR): under a minute."
+	@$(if $(CHANGED),$(BIN)/ruff check --quiet $(CHANGED) && $(BIN)/ruff format --quiet --check $(CHANGED))
+	@$(BIN)/python -m pytest -q tests/test_house.py $(CORE) tests/rules
+	@$(BIN)/python -m pytest -q tests/conformance -k "$(DOOR)"
+	@echo "As far as this goes, it passes. make test is the whole, make lint and make types the rest."
 
 lint: $(VENV)/.dev  ## style, security rules, formatting, the layers of the house, the pins
 	$(BIN)/ruff check

@@ -87,6 +87,12 @@ TWINS = {
 }
 
 
+def test_the_page_about_the_tests_has_a_row_for_each_folder_of_them(tracked: dict[str, str]) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", tracked["tests/README.md"], re.MULTILINE)
+    folders = {path.split("/")[1] for path in tracked if re.match(r"tests/\w+/", path)}
+    assert sorted(rows) == sorted(folders)
+
+
 def twins_in(tree: ast.Module) -> set[str]:
     """The coroutine functions of a file that has a plain function of the same name, but for the `a`."""
     plain = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

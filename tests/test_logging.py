@@ -26,6 +26,7 @@ from bearerguard.flask import requires_authentication
 from bearerguard.logging import TokenFilter
 from bearerguard.starlette import AuthenticateMiddleware, OAuth2IdTokenBackend, on_error
 from bearerguard.testing import Issuer
+from tests.doors_under_test.layabauth_doors import trusting
 
 NOBODY = ("", "", "")
 
@@ -110,23 +111,14 @@ def backend_for(issuer: Issuer) -> Starlette:
         issuer.jwks_uri,
         create_user=lambda token, token_body: SimpleUser(token_body["sub"]),
         scopes=lambda token, token_body: [],
-        issuer=issuer.url,
-        audience=issuer.audience,
-        clock=issuer.clock,
-        transport=issuer.transport,
+        **trusting(issuer),
     )
     door = Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)
     return Starlette(routes=ROUTES, middleware=[door])
 
 
 def flask_app_for(issuer: Issuer) -> flask.Flask:
-    authenticated = requires_authentication(
-        issuer.jwks_uri,
-        issuer=issuer.url,
-        audience=issuer.audience,
-        clock=issuer.clock,
-        transport=issuer.transport,
-    )
+    authenticated = requires_authentication(issuer.jwks_uri, **trusting(issuer))
     app = flask.Flask(__name__)
 
     @app.before_request

@@ -14,6 +14,15 @@ import pytest
 from tests.advisories.verdict import verdict
 from tests.hostile import minting
 
+LAX = minting.unchecked_server(
+    issuer=None,
+    name="any",
+    audience=None,
+    dangerously_accept_any_issuer=True,
+    dangerously_accept_any_audience=True,
+)
+"""It checks what is left when nothing is configured."""
+
 
 @pytest.mark.parametrize(
     "payload",
@@ -23,22 +32,8 @@ from tests.hostile import minting
 def test_a_payload_that_is_no_object_is_refused(payload: Any) -> None:
     token = minting.with_payload(json.dumps(payload).encode())
     assert verdict(minting.server(), token) == "malformed"
-    lax = minting.unchecked_server(
-        issuer=None,
-        name="any",
-        audience=None,
-        dangerously_accept_any_issuer=True,
-        dangerously_accept_any_audience=True,
-    )
-    assert verdict(lax, token) == "malformed"
+    assert verdict(LAX, token) == "malformed"
 
 
 def test_an_object_without_claims_is_refused_even_where_nothing_is_configured() -> None:
-    lax = minting.unchecked_server(
-        issuer=None,
-        name="any",
-        audience=None,
-        dangerously_accept_any_issuer=True,
-        dangerously_accept_any_audience=True,
-    )
-    assert verdict(lax, minting.with_payload(b"{}")) == "missing_claim"
+    assert verdict(LAX, minting.with_payload(b"{}")) == "missing_claim"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
 import threading
@@ -22,19 +21,14 @@ from bearerguard import AuthError, ConfigurationError, SecurityWarning
 from bearerguard.flask import UserIdFilter, requires_authentication, requires_scopes
 from bearerguard.testing import Issuer
 from tests.challenge import challenge_of
+from tests.doors.bad_tokens import BAD
+from tests.doors_under_test.layabauth_doors import trusting
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def guard_for(issuer: Issuer, /, **options: Any) -> Decorator:
-    given = {
-        "issuer": issuer.url,
-        "audience": issuer.audience,
-        "clock": issuer.clock,
-        "transport": issuer.transport,
-        **options,
-    }
-    return requires_authentication(issuer.jwks_uri, **given)
+    return requires_authentication(issuer.jwks_uri, **trusting(issuer, **options))
 
 
 def whoami() -> dict[str, Any]:
@@ -178,20 +172,6 @@ def test_without_bearer_token_the_answer_is_401_with_a_challenge_that_names_no_e
     response = client.get("/me", headers=headers)
     assert response.status_code == 401
     assert response.headers.getlist("WWW-Authenticate") == ["Bearer"]
-
-
-BAD: dict[str, tuple[Callable[[Issuer], str], str]] = {
-    "expired": (Issuer.expired, "The token has expired."),
-    "not yet valid": (Issuer.not_yet_valid, "The token is not valid yet."),
-    "for another audience": (Issuer.for_another_audience, "The token is meant for another audience."),
-    "from another issuer": (
-        Issuer.from_another_issuer,
-        "The token was not issued by a provider that this API trusts.",
-    ),
-    "forged": (Issuer.forged, "The token was not issued by a provider that this API trusts."),
-    "unsigned": (Issuer.unsigned, "The token was not issued by a provider that this API trusts."),
-    "without end": (functools.partial(Issuer.token, exp=None), "The token has no 'exp' claim."),
-}
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -24,6 +24,7 @@ from bearerguard.flask import Guard, RefusedRequest, UserIdFilter, requires_auth
 from bearerguard.logging import TokenFilter
 from bearerguard.rules import Rule
 from bearerguard.testing import Issuer
+from tests.doors_under_test.layabauth_doors import trusting
 
 
 @pytest.fixture
@@ -316,13 +317,7 @@ def test_the_inner_of_two_decorators_decides_too(app: flask.Flask, guard: Guard,
 
 
 def test_it_can_stand_beside_requires_authentication(app: flask.Flask, guard: Guard, issuer: Issuer) -> None:
-    authenticated = requires_authentication(
-        issuer.jwks_uri,
-        issuer=issuer.url,
-        audience=issuer.audience,
-        clock=issuer.clock,
-        transport=issuer.transport,
-    )
+    authenticated = requires_authentication(issuer.jwks_uri, **trusting(issuer))
 
     @app.get("/")
     @authenticated

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +24,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bearerguard import AccessToken, ConfigurationError, SecurityWarning
 from bearerguard.starlette import OAuth2IdTokenBackend, on_error
 from bearerguard.testing import Issuer
+from tests.doors.bad_tokens import BAD
+from tests.doors_under_test.layabauth_doors import trusting
 
 
 def user_named_by_sub(token: str, token_body: dict[str, Any]) -> SimpleUser:
@@ -37,15 +38,7 @@ def scopes_in_scope(token: str, token_body: dict[str, Any]) -> str:
 
 
 def backend_for(issuer: Issuer, /, **options: Any) -> OAuth2IdTokenBackend:
-    given = {
-        "create_user": user_named_by_sub,
-        "scopes": scopes_in_scope,
-        "issuer": issuer.url,
-        "audience": issuer.audience,
-        "clock": issuer.clock,
-        "transport": issuer.transport,
-        **options,
-    }
+    given = trusting(issuer, create_user=user_named_by_sub, scopes=scopes_in_scope) | options
     return OAuth2IdTokenBackend(issuer.jwks_uri, **given)
 
 
@@ -224,22 +217,6 @@ def test_a_websocket_that_is_not_allowed_is_closed_before_it_is_accepted(
 
 
 # -- bad tokens ------------------------------------------------------------------------------------------
-
-BAD: dict[str, tuple[Callable[[Issuer], str], str]] = {
-    "expired": (Issuer.expired, "The token has expired."),
-    "not yet valid": (Issuer.not_yet_valid, "The token is not valid yet."),
-    "for another audience": (Issuer.for_another_audience, "The token is meant for another audience."),
-    "from another issuer": (
-        Issuer.from_another_issuer,
-        "The token was not issued by a provider that this API trusts.",
-    ),
-    "forged": (Issuer.forged, "The token was not issued by a provider that this API trusts."),
-    "unsigned": (Issuer.unsigned, "The token was not issued by a provider that this API trusts."),
-    "without end": (
-        functools.partial(Issuer.token, exp=None),
-        "The token has no 'exp' claim.",
-    ),
-}
 
 
 @pytest.mark.parametrize("kind", BAD)

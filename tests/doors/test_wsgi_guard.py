@@ -22,7 +22,7 @@ from bearerguard.context import verified_token
 from bearerguard.testing import Issuer
 from bearerguard.wsgi import Guard
 
-ENOUGH = 30.0
+ENOUGH = 60.0
 """Seconds after which an answer is called missing."""
 
 

@@ -44,12 +44,12 @@ class Api:
     def enter(self, path: str) -> None:
         self.entered.append(path)
         if self.meeting is not None and path != "/health":
-            self.meeting.wait(10)
+            self.meeting.wait(60)
 
     async def enter_async(self, path: str) -> None:
         self.entered.append(path)
         if self.meeting is not None and path != "/health":
-            await anyio.to_thread.run_sync(self.meeting.wait, 10)
+            await anyio.to_thread.run_sync(self.meeting.wait, 60)
 
     def content(self, token: AccessToken | None) -> Any:
         log.info("served")

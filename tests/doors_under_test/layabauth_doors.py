@@ -22,6 +22,17 @@ from tests.doors_under_test.door import METHODS, Api, Door, Opened
 from tests.doors_under_test.exchange import ask_asgi, ask_wsgi
 
 
+def trusting(issuer: Issuer, /, **options: Any) -> dict[str, Any]:
+    """What both of them take, besides the address of the keys, to trust an issuer of the test kit."""
+    return {
+        "issuer": issuer.url,
+        "audience": issuer.audience,
+        "clock": issuer.clock,
+        "transport": issuer.transport,
+        **options,
+    }
+
+
 class LayabauthDoor(Door):
     guard = None
     conforms = False
@@ -29,13 +40,7 @@ class LayabauthDoor(Door):
 
     def open_for(self, issuer: Issuer) -> Opened:
         api = Api()
-        settings = {
-            "issuer": issuer.url,
-            "audience": issuer.audience,
-            "clock": issuer.clock,
-            "transport": issuer.transport,
-        }
-        return Opened(self, self.app_trusting(issuer.jwks_uri, settings, api), api, None)
+        return Opened(self, self.app_trusting(issuer.jwks_uri, trusting(issuer), api), api, None)
 
     def app_trusting(self, jwks_uri: str, settings: dict[str, Any], api: Api) -> Any:
         """The application, trusting nobody but who has these keys."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -11,7 +13,16 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import httpx2
+from websockets.sync.client import ClientConnection, connect
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
+README = (EXAMPLES / "README.md").read_text("utf-8")
+COMMANDS = {
+    line.rpartition(" ")[2].removesuffix(":app"): shlex.split(line)
+    for line in re.findall(r"^(?:uvicorn|gunicorn) .*_app:app$", README, re.MULTILINE)
+}
+"""The command that starts each example, by its module."""
 
 
 def listening() -> socket.socket:
@@ -50,7 +61,17 @@ def serving(command: list[str], at: socket.socket, log: Path, **settings: str) -
     finally:
         program.send_signal(signal.SIGINT)
         try:
-            program.wait(10)
+            program.wait(60)
         except subprocess.TimeoutExpired:
             program.kill()
             program.wait()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def watching(api: httpx2.Client, **headers: str) -> ClientConnection:
+    """Watch the orders of an API over a WebSocket."""
+    address = f"ws://{api.base_url.netloc.decode()}/orders/watch"
+    return connect(address, additional_headers=headers, proxy=None)

@@ -1,30 +1,19 @@
-"""The examples, each started as README.md says and called: one API, whatever the framework.
-
-The example for FastAPI has more to show, and a file of its own.
-"""
+"""The examples, each started as README.md says and called: one API, whatever the framework."""
 
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from collections.abc import Iterator
 
 import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from bearerguard.testing import Issuer
-from tests.examples.running import EXAMPLES, listening, serving
+from tests.examples.running import COMMANDS, EXAMPLES, README, bearer, listening, serving, watching
 
 AUDIENCE = "https://orders.example"
-README = (EXAMPLES / "README.md").read_text("utf-8")
-COMMANDS = {
-    line.rpartition(" ")[2].removesuffix(":app"): shlex.split(line)
-    for line in re.findall(r"^(?:uvicorn|gunicorn) .*_app:app$", README, re.MULTILINE)
-}
-HERE = [name for name in COMMANDS if name != "fastapi_app"]
+WITH_WEBSOCKETS = [name for name, command in COMMANDS.items() if command[0] == "uvicorn"]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +22,7 @@ def issuer() -> Iterator[Issuer]:
         yield issuer
 
 
-@pytest.fixture(scope="module", params=HERE)
+@pytest.fixture(scope="module", params=COMMANDS)
 def api(
     request: pytest.FixtureRequest, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx2.Client]:
@@ -50,14 +39,11 @@ def api(
                 ISSUER=issuer.url,
                 AUDIENCE=AUDIENCE,
                 RESOURCE="https://api.example/v1",
+                DOCS_CLIENT_ID="docs",
             ) as url,
             httpx2.Client(base_url=url, trust_env=False, timeout=60) as client,
         ):
             yield client
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 def test_every_example_is_in_the_readme_with_the_command_that_runs_it() -> None:
@@ -121,13 +107,29 @@ def test_what_there_is_not_is_not_found(api: httpx2.Client) -> None:
     assert api.get("/nothing").status_code == 404
 
 
-@pytest.mark.parametrize("api", [n for n in HERE if COMMANDS[n][0] == "uvicorn"], indirect=True)
+@pytest.mark.parametrize("api", WITH_WEBSOCKETS, indirect=True)
 def test_orders_are_watched_over_a_websocket(api: httpx2.Client, issuer: Issuer) -> None:
-    address = f"ws://{api.base_url.netloc.decode()}/orders/watch"
     token = issuer.token("ada", "orders:read")
-    with connect(address, additional_headers=bearer(token), proxy=None) as websocket:
+    with watching(api, **bearer(token)) as websocket:
         websocket.send("?")
         assert json.loads(websocket.recv())["to"] == "ada"
-    with pytest.raises(InvalidStatus) as refused, connect(address, proxy=None):
-        pass
-    assert refused.value.response.status_code == 401
+
+
+@pytest.mark.parametrize("api", WITH_WEBSOCKETS, indirect=True)
+def test_a_websocket_is_refused_with_the_reason(api: httpx2.Client, issuer: Issuer) -> None:
+    for headers, status, challenge in (
+        ({}, 401, 'Bearer realm="orders"'),
+        (bearer(issuer.expired(scope="orders:read")), 401, 'error="invalid_token"'),
+        (bearer(issuer.token()), 403, 'scope="orders:read"'),
+    ):
+        with pytest.raises(InvalidStatus) as refused, watching(api, **headers):
+            pass
+        assert refused.value.response.status_code == status
+        assert challenge in refused.value.response.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("api", ["fastapi_app"], indirect=True)
+def test_fastapis_document_has_the_flow_of_the_issuer(api: httpx2.Client, issuer: Issuer) -> None:
+    flows = api.get("/openapi.json").json()["components"]["securitySchemes"]["oauth2"]["flows"]
+    assert flows["authorizationCode"]["authorizationUrl"] == issuer.authorization_endpoint
+    assert flows["authorizationCode"]["tokenUrl"] == issuer.token_endpoint

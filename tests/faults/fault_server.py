@@ -15,7 +15,6 @@ import select
 import socket
 import struct
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -307,6 +306,7 @@ class FaultServer:
         self._threads: list[threading.Thread] = []
         self._fillers: list[socket.socket] = []
         self._accepting = True
+        self._idle = threading.Event()  # set as soon as nothing is accepted
         # Every wait selects on `_closing`, which turns readable when `_close` is closed.
         self._closing, self._close = socket.socketpair()
         self._wake_reader, self._wake = socket.socketpair()
@@ -348,13 +348,14 @@ class FaultServer:
 
     def stall_accept(self) -> None:
         """Let the kernel complete the connections, and never look at them."""
+        self._idle.clear()
         self._accepting = False
         self._wake.send(b"x")
 
     def stall_connect(self) -> None:
         """Fill the kernel's queue, so that a connect gets no answer (Linux drops the SYN)."""
         self.stall_accept()
-        time.sleep(0.05)  # the accepting thread leaves its select
+        assert self._idle.wait(60), "the accepting thread has not left its select"
         if self._listener is None:
             raise RuntimeError("the port is closed")
         self._listener.listen(0)
@@ -396,6 +397,8 @@ class FaultServer:
             watched = [self._closing, self._wake_reader]
             if listener is not None and self._accepting:
                 watched.append(listener)
+            else:
+                self._idle.set()
             try:
                 readable, _, _ = select.select(watched, [], [])
             except (OSError, ValueError):  # the listener was closed between the two lines

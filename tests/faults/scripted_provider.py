@@ -23,7 +23,7 @@ METADATA = "/.well-known/openid-configuration"
 OAUTH_METADATA = "/.well-known/oauth-authorization-server"
 JWKS = "/jwks"
 FETCHING = ("lifetime", "pinned_thumbprints", "http_options")
-LONG = 30.0
+LONG = 60.0
 """Seconds after which something that should have ended long ago is called hanging."""
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Loading the usual ones takes 30 ms a server, and nothing here speaks TLS."""
@@ -62,7 +62,7 @@ class ScriptedProvider:
         """Serve the key set with these answers from now on."""
         self.faults.script(JWKS, *answers)
 
-    def provider(self, *, discovered: bool = False, timeout: float = 5.0, **overrides: Any) -> Provider:
+    def provider(self, *, discovered: bool = False, timeout: float = LONG, **overrides: Any) -> Provider:
         """A `Provider` with its keys by URL, or discovered; options of `RemoteKeys` may stand here too."""
         keys = overrides.pop("keys", None if discovered else self.faults.url(JWKS))
         fetching = {name: overrides.pop(name) for name in FETCHING if name in overrides}
@@ -104,7 +104,7 @@ def verify(server: ResourceServer, token: str, colour: str = "sync") -> AccessTo
 
 
 def in_time(call: Callable[[], R]) -> R:
-    """What `call` returns or raises; `AssertionError` if it does neither within half a minute."""
+    """What `call` returns or raises; `AssertionError` if it does neither within a minute."""
     outcome: list[R] = []
     problem: list[BaseException] = []
 
@@ -124,7 +124,7 @@ def in_time(call: Callable[[], R]) -> R:
 
 
 def until(condition: Callable[[], bool], what: str = "what was waited for") -> None:
-    """Wait until `condition` holds; `AssertionError` if it does not within half a minute."""
+    """Wait until `condition` holds; `AssertionError` if it does not within a minute."""
     end = time.monotonic() + LONG
     while not condition():
         assert time.monotonic() < end, f"{what} did not happen"

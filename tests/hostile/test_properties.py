@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from joserfc import jwk, jws
 from joserfc.errors import SecurityWarning
@@ -20,7 +20,7 @@ from bearerguard.answer import challenges
 from tests.hostile import minting
 from tests.hostile.minting import AUDIENCE, ISSUER, NOW
 
-thorough = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=150)
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 SYMMETRIC = ["HS256", "HS384", "HS512"]

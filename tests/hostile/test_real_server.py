@@ -17,7 +17,7 @@ from tests.hostile.oracle import shows
 
 TOKEN = minting.token().encode()
 ALTERED = TOKEN[:-10] + (b"B" if TOKEN[-10:-9] == b"A" else b"A") + TOKEN[-9:]
-ENOUGH = 10.0
+ENOUGH = 60.0
 """Seconds after which an answer is called missing."""
 
 Send = Callable[[bytes], tuple[int, dict[bytes, list[bytes]], bytes]]

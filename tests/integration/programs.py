@@ -56,7 +56,7 @@ class Program:
             assert self._process.stdin is not None
             self._process.stdin.close()
             try:
-                self._process.wait(5)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
 
@@ -82,7 +82,7 @@ class IdentityProvider:
 
     def token(self, resource: str, **headers: str) -> str:
         """Ask for an access token for a resource, by client credentials (RFC 6749 section 4.4, RFC 8707)."""
-        with httpx2.Client(trust_env=False, timeout=30) as http:
+        with httpx2.Client(trust_env=False, timeout=60) as http:
             metadata = http.get(f"{self.issuer}/.well-known/openid-configuration").raise_for_status().json()
             response = http.post(
                 metadata["token_endpoint"],
@@ -105,7 +105,7 @@ class API:
 
     def get(self, token: str | None) -> httpx2.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx2.get(f"http://{self.netloc}/whoami", headers=headers, trust_env=False, timeout=30)
+        return httpx2.get(f"http://{self.netloc}/whoami", headers=headers, trust_env=False, timeout=60)
 
     def advance_clock(self, seconds: float) -> None:
         """Let its clock run ahead; the provider's stays."""

@@ -96,7 +96,7 @@ def test_threads_that_ask_at_the_same_instant_cost_one_fetch(provider: ScriptedP
     try:
         with ThreadPoolExecutor(8) as threads:
             for number in range(100):
-                server = provider.server(timeout=5 + number / 1000)  # one that shares no keys with the last
+                server = provider.server(timeout=LONG + number)  # one that shares no keys with the last
                 token = provider.token()
                 asked = [threads.submit(ask, server, token) for _ in range(8)]
                 assert {future.result(LONG) for future in asked} == {"user-1"}

@@ -1,7 +1,7 @@
 """Runs where the two libraries are installed as published: what they answer to requests, as JSON.
 
-A program of its own: `keys`, `issuer`, `audience` and `requests` (header fields by name) come by standard
-input.
+A program of its own: `keys`, `issuer`, `audience`, `requests` (header fields by name) and `now`, at which the
+clock stands still, come by standard input.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import json
 import logging
 import sys
 import warnings
+from datetime import datetime, tzinfo
 from typing import Any
 
 import httpx  # type: ignore[import-not-found]
+import jose.jwt  # type: ignore[import-untyped]
 from layabauth.starlette import OAuth2IdTokenBackend  # type: ignore[import-not-found]
 from starlette.authentication import AuthenticationError, SimpleUser
 from starlette.requests import HTTPConnection
@@ -62,9 +64,21 @@ async def backend(given: dict[str, Any], fields: Fields) -> str:
     return "anonymous" if found is None else "200"
 
 
+def stand_still(now: float) -> None:
+    """Stop the clock that both libraries go by, which is that of python-jose."""
+
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Stopped:
+            return cls.fromtimestamp(now, tz)
+
+    jose.jwt.datetime = Stopped
+
+
 def main() -> None:
     """Answer every request."""
     given = json.load(sys.stdin)
+    stand_still(given["now"])
     answers: dict[str, dict[str, str]] = {"starlette-oauth2-api": {}, "layabauth": {}}
     for name, texts in given["requests"].items():
         fields = [(field.encode("latin-1"), value.encode("latin-1")) for field, value in texts]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ from tests.seeds.request_table import REQUESTS, Fields
 from tests.seeds.seed_sources import interpreter
 
 OLD_DOORS = Path(__file__).with_name("old_doors.py")
+NOW = 1_700_000_000
+"""When it is for all of them: no answer depends on how long another took."""
 Answers = dict[str, dict[str, str]]
 
 
@@ -72,9 +73,10 @@ async def backend(issuer: Issuer, fields: Fields) -> str:
 def answers() -> tuple[Answers, Answers]:
     """What the old libraries answer, and what bearerguard answers in place of each."""
     python = interpreter()
-    issuer = Issuer(clock=Clock(int(time.time())))
+    issuer = Issuer(clock=Clock(NOW))
     requests = {name: make(issuer) for name, make in REQUESTS.items()}
-    given = {"keys": issuer.jwks(), "issuer": issuer.url, "audience": issuer.audience, "requests": requests}
+    trusted = {"keys": issuer.jwks(), "issuer": issuer.url, "audience": issuer.audience}
+    given = {**trusted, "requests": requests, "now": NOW}
     run = subprocess.run(
         [python, str(OLD_DOORS)], input=json.dumps(given), capture_output=True, text=True, check=False
     )

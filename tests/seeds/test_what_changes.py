@@ -29,6 +29,7 @@ from bearerguard.flask import UserIdFilter, requires_authentication
 from bearerguard.starlette import AuthenticateMiddleware
 from bearerguard.testing import Clock, Issuer, SigningKey, signing_key
 from bearerguard.testing.signing_keys import compact
+from tests.doors_under_test.layabauth_doors import trusting
 from tests.seeds.seed_sources import interpreter
 from tests.testing.waiting import until
 
@@ -443,13 +444,7 @@ def test_a_refused_token_is_one_line_at_level_info(issuer: Issuer, caplog: pytes
 
 def flask_client(issuer: Issuer, seen: dict[str, Any]) -> Any:
     app = flask.Flask(__name__)
-    authenticated = requires_authentication(
-        issuer.jwks_uri,
-        issuer=issuer.url,
-        audience=issuer.audience,
-        clock=issuer.clock,
-        transport=issuer.transport,
-    )
+    authenticated = requires_authentication(issuer.jwks_uri, **trusting(issuer))
     app.add_url_rule("/", view_func=authenticated(lambda: ""))
 
     @app.get("/public")

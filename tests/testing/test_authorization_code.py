@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from bearerguard.testing import Clock, Issuer, Persona
-from bearerguard.testing.http import Request, Response
+from bearerguard.testing.exchange import Request, Response
 
 VERIFIER = "correct-horse-battery-staple-correct-horse-battery"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -201,7 +201,7 @@ def test_a_second_way_back_is_none(issuer: Issuer, name: str) -> None:
     ],
 )
 def test_a_client_is_registered_on_loopback_alone(issuer: Issuer, uri: str) -> None:
-    with pytest.raises(ValueError, match="no redirect URI on loopback"):
+    with pytest.raises(ValueError, match="is not a redirect URI on loopback"):
         issuer.register_client("docs", uri)
 
 

@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 from bearerguard.testing import Clock, Issuer, SigningKey, signing_key
-from bearerguard.testing.http import Request
+from bearerguard.testing.exchange import Request
 from bearerguard.testing.signing_keys import ALGORITHMS
 from tests.testing.waiting import until
 

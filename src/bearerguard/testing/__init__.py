@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bearerguard.testing.clock import Clock
-from bearerguard.testing.issuer import Issuer, RecordedRequest
+from bearerguard.testing.exchange import RecordedRequest
+from bearerguard.testing.issuer import Issuer
 from bearerguard.testing.login_page import Persona
 from bearerguard.testing.signing_keys import SigningKey, signing_key
 

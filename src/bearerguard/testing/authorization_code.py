@@ -14,23 +14,15 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
 
 from bearerguard._core.address import why_insecure
-from bearerguard.testing.http import Endpoints, Refused, Request, Response
-from bearerguard.testing.login_page import Persona, login_page, problem_page
+from bearerguard.testing.endpoints.refused import Refused
+from bearerguard.testing.login_page import Persona
 
-__all__ = ["AuthorizationCodeGrant", "Login"]
+__all__ = ["AuthorizationCodeGrant", "Login", "NoWayBack", "SentBack"]
 
 _CODE_LIFETIME = 60.0  # seconds; RFC 6749 section 4.1.2 has ten minutes at most
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)  # of S256 (RFC 7636 section 4.2)
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)  # RFC 7636 section 4.1
-_PAGE = (
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-    ("Referrer-Policy", "no-referrer"),
-)
 
 
 @dataclass(frozen=True)
@@ -56,11 +48,11 @@ class Login:
     acr: str
 
 
-class _NoWayBack(Exception):
+class NoWayBack(Exception):
     """The request names no client, or no place of its own to be sent back to (RFC 6749 section 4.1.2.1)."""
 
 
-class _SentBack(Exception):
+class SentBack(Exception):
     """The client is told that its request cannot be granted (RFC 6749 section 4.1.2.1)."""
 
     def __init__(self, error: str, description: str) -> None:
@@ -69,7 +61,7 @@ class _SentBack(Exception):
 
 
 class AuthorizationCodeGrant:
-    """The authorization endpoint, and what the token endpoint makes of a code; safe to use from threads.
+    """Who can log in, for which clients, and what their codes stand for; safe to use from threads.
 
     Args:
         personas: who can log in.
@@ -86,54 +78,35 @@ class AuthorizationCodeGrant:
         """Make a public client known, in place of one that has its id."""
         for uri in redirect_uris:
             if not uri.startswith("http://") or why_insecure(uri) is not None or "#" in uri:
-                raise ValueError(f"{uri!r} is no redirect URI on loopback, http://127.0.0.1:8000/callback.")
+                raise ValueError(
+                    f"{uri!r} is not a redirect URI on loopback, such as http://127.0.0.1:8000/callback."
+                )
         if not client_id or not redirect_uris:
             raise ValueError("A client has an id and at least one redirect URI.")
         self._redirect_uris[client_id] = redirect_uris
 
-    # -- the authorization endpoint
+    # -- for the authorization endpoint
 
-    def authorize(self, request: Request, endpoints: Endpoints) -> Response:
-        """The login page, or what becomes of a choice that was made there."""
-        if request.method not in ("GET", "POST"):
-            return Response(405, (("Allow", "GET, POST"),))
-        text = request.query if request.method == "GET" else request.body.decode("utf-8", "replace")
-        pairs = parse_qsl(text)
-        try:
-            client_id, redirect_uri = self._way_back(pairs)
-        except _NoWayBack as problem:
-            return Response(400, _PAGE, problem_page(str(problem)))
-        parameters = dict(pairs)
-        try:
-            _check(parameters, pairs, endpoints.audiences)
-            if request.method == "GET":
-                scopes = parameters.get("scope", "").split(" ")
-                page = login_page(self._personas.values(), client_id, filter(None, scopes), parameters)
-                return Response(200, _PAGE, page)
-            answer = {"code": self._code(parameters, client_id, redirect_uri)}
-        except _SentBack as refusal:
-            answer = refusal.parameters
-        if "state" in parameters:
-            answer["state"] = parameters["state"]
-        answer["iss"] = endpoints.issuer  # RFC 9207 section 2
-        separator = "&" if "?" in redirect_uri else "?"
-        location = f"{redirect_uri}{separator}{urlencode(answer)}"
-        return Response(303, (("Location", location), ("Cache-Control", "no-store")))
+    @property
+    def personas(self) -> Iterable[Persona]:
+        """Who can log in."""
+        return self._personas.values()
 
-    def _way_back(self, pairs: list[tuple[str, str]]) -> tuple[str, str]:
+    def way_back(self, pairs: list[tuple[str, str]]) -> tuple[str, str]:
         """The client and the redirect URI, exactly as registered: nobody is sent anywhere else."""
         client_ids = [value for name, value in pairs if name == "client_id"]
         if len(client_ids) != 1 or client_ids[0] not in self._redirect_uris:
-            raise _NoWayBack("No such client is registered here.")
+            raise NoWayBack("No such client is registered here.")
         uris = [value for name, value in pairs if name == "redirect_uri"]
         if len(uris) != 1 or uris[0] not in self._redirect_uris[client_ids[0]]:
-            raise _NoWayBack("The redirect URI is none that this client has registered.")
+            raise NoWayBack("This client has not registered that redirect URI.")
         return client_ids[0], uris[0]
 
-    def _code(self, parameters: Mapping[str, str], client_id: str, redirect_uri: str) -> str:
+    def code(self, parameters: Mapping[str, str], client_id: str, redirect_uri: str) -> str:
+        """A code for what was chosen on the login page; `SentBack` where nobody was."""
         persona = self._personas.get(parameters.get("persona", ""))
         if persona is None:
-            raise _SentBack("access_denied", "Nobody logged in.")
+            raise SentBack("access_denied", "Nobody logged in.")
         asked = dict.fromkeys(parameters.get("scope", "").split(" "))
         now = self._clock()
         for code, login in list(self._codes.items()):
@@ -151,7 +124,7 @@ class AuthorizationCodeGrant:
         )
         return code
 
-    # -- the token endpoint
+    # -- for the token endpoint
 
     def redeem(self, form: Mapping[str, str], headers: Mapping[str, str]) -> Login:
         """The login that a code stands for (RFC 6749 section 4.1.3), which is used up by being sent.
@@ -174,22 +147,6 @@ class AuthorizationCodeGrant:
         if not _answers(form["code_verifier"], login.challenge):
             raise Refused("invalid_grant", "The code_verifier is not the one that was promised.")
         return login
-
-
-def _check(parameters: Mapping[str, str], pairs: list[tuple[str, str]], audiences: tuple[str, ...]) -> None:
-    if len(parameters) != len(pairs):
-        raise _SentBack("invalid_request", "A parameter was sent more than once.")
-    response_type = parameters.get("response_type")
-    if response_type is None:
-        raise _SentBack("invalid_request", "There is no response_type in the request.")
-    if response_type != "code":
-        raise _SentBack("unsupported_response_type", "This issuer answers with a code alone.")
-    if parameters.get("code_challenge_method") != "S256":
-        raise _SentBack("invalid_request", "code_challenge_method has to be S256.")
-    if not _CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
-        raise _SentBack("invalid_request", "There is no code_challenge as S256 makes it.")
-    if parameters.get("resource", audiences[0]) not in audiences:
-        raise _SentBack("invalid_target", "This issuer issues no tokens for that resource.")
 
 
 def _answers(verifier: str, challenge: str) -> bool:

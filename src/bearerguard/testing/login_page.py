@@ -78,7 +78,7 @@ def login_page(
 
 def problem_page(problem: str) -> bytes:
     """The page for a request that leads back to nobody."""
-    return _page("This cannot be", f"<p>{escape(problem)}</p>")
+    return _page("This request cannot be completed", f"<p>{escape(problem)}</p>")
 
 
 def _choice(persona: Persona) -> str:

@@ -1,7 +1,7 @@
 """An issuer's real HTTP server, on loopback.
 
-Threads, one a connection and one connection a request, so that any client can be tested against it. It
-listens on 127.0.0.1 alone. Once it is closed, none of its threads and sockets are left.
+One thread per connection and one connection per request, so that any client can be tested against it. It
+listens on 127.0.0.1 only. Once it is closed, none of its threads and sockets are left.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast
 
-from bearerguard.testing.http import Request
-
-if TYPE_CHECKING:
-    from bearerguard.testing.issuer import Issuer
+from bearerguard.testing.exchange import Answers, Request
 
 __all__ = ["LoopbackServer"]
 
@@ -37,7 +34,7 @@ class LoopbackServer(socketserver.ThreadingMixIn, HTTPServer):
     daemon_threads = False  # so that closing waits for them
     request_queue_size = 128
 
-    def __init__(self, issuer: Issuer, port: int) -> None:
+    def __init__(self, issuer: Answers, port: int) -> None:
         self.issuer = issuer
         self.closing: threading.Event = threading.Event()
         self._connections: set[socket.socket] = set()

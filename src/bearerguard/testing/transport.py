@@ -6,15 +6,10 @@ other origin fails as if there were no network.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import anyio.to_thread
 import httpx2
 
-from bearerguard.testing.http import Request, Response
-
-if TYPE_CHECKING:
-    from bearerguard.testing.issuer import Issuer
+from bearerguard.testing.exchange import Answers, Request, Response
 
 __all__ = ["InProcessTransport"]
 
@@ -26,7 +21,7 @@ class InProcessTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         issuer: the issuer that answers.
     """
 
-    def __init__(self, issuer: Issuer) -> None:
+    def __init__(self, issuer: Answers) -> None:
         self._issuer = issuer
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:

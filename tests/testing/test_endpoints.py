@@ -11,9 +11,11 @@ from urllib.parse import urlencode
 import pytest
 
 from bearerguard.testing.authorization_code import AuthorizationCodeGrant
-from bearerguard.testing.http import Endpoints, Request, Response, respond
+from bearerguard.testing.endpoints.endpoint import State
+from bearerguard.testing.endpoints.table import respond
+from bearerguard.testing.exchange import Request, Response
 
-ENDPOINTS = Endpoints(
+STATE = State(
     issuer="https://issuer.test",
     audiences=("https://api.test", "https://other.test"),
     algorithms=("RS256", "ES256"),
@@ -26,8 +28,8 @@ ENDPOINTS = Endpoints(
 )
 
 
-def get(path: str, endpoints: Endpoints = ENDPOINTS, known: str | None = None) -> Response:
-    return respond(Request("GET", path, {} if known is None else {"if-none-match": known}), endpoints)
+def get(path: str, state: State = STATE, known: str | None = None) -> Response:
+    return respond(Request("GET", path, {} if known is None else {"if-none-match": known}), state)
 
 
 def content(response: Response) -> Any:
@@ -38,7 +40,7 @@ def post_form(form: dict[str, str] | list[tuple[str, str]], authorization: str |
     headers = {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}
     if authorization is not None:
         headers["authorization"] = authorization
-    return respond(Request("POST", "/token", headers, urlencode(form).encode()), ENDPOINTS)
+    return respond(Request("POST", "/token", headers, urlencode(form).encode()), STATE)
 
 
 def basic(client_id: str, secret: str) -> str:
@@ -66,7 +68,7 @@ GOOD_FORM = {"grant_type": "client_credentials", "client_id": "a client", "clien
 def test_metadata_are_where_discovery_looks_and_name_the_issuer(
     issuer: str, path: str, jwks_uri: str
 ) -> None:
-    metadata = content(get(path, replace(ENDPOINTS, issuer=issuer)))
+    metadata = content(get(path, replace(STATE, issuer=issuer)))
     assert metadata["issuer"] == issuer
     assert metadata["jwks_uri"] == jwks_uri
     assert metadata["token_endpoint"] == jwks_uri.replace("jwks", "token")
@@ -95,12 +97,12 @@ def test_an_etag_is_found_in_a_list_weak_or_not(known: str) -> None:
 
 def test_another_key_set_has_another_etag() -> None:
     tag = dict(get("/jwks").headers)["ETag"]
-    changed = get("/jwks", replace(ENDPOINTS, key_set={"keys": []}), known=tag)
+    changed = get("/jwks", replace(STATE, key_set={"keys": []}), known=tag)
     assert changed.status == 200
 
 
 def test_without_cache_control_the_header_is_left_out() -> None:
-    assert "Cache-Control" not in dict(get("/jwks", replace(ENDPOINTS, cache_control=None)).headers)
+    assert "Cache-Control" not in dict(get("/jwks", replace(STATE, cache_control=None)).headers)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_without_cache_control_the_header_is_left_out() -> None:
     [("GET", "/", 404, None), ("POST", "/jwks", 405, "GET"), ("GET", "/token", 405, "POST")],
 )
 def test_what_is_not_served_is_refused(method: str, path: str, status: int, allowed: str | None) -> None:
-    response = respond(Request(method, path), ENDPOINTS)
+    response = respond(Request(method, path), STATE)
     assert (response.status, dict(response.headers).get("Allow")) == (status, allowed)
 
 
@@ -151,5 +153,5 @@ def test_the_token_endpoint_refuses_with_the_error_of_the_rfc(
 
 def test_the_token_endpoint_takes_forms_alone() -> None:
     request = Request("POST", "/token", {"content-type": "application/json"}, json.dumps(GOOD_FORM).encode())
-    response = respond(request, ENDPOINTS)
+    response = respond(request, STATE)
     assert (response.status, content(response)["error"]) == (400, "invalid_request")
