@@ -1,8 +1,8 @@
-"""The applications that uvicorn serves for `bench.uvicorn`: one Starlette application, differently protected.
+"""The applications that uvicorn serves, to be timed and to be counted: one, differently protected.
 
 `python -m bench.served_app KIND DIRECTORY` serves one of them on a free port of 127.0.0.1, which it prints,
 until its standard input closes. httptools and uvloop are asked for by name, so that a missing one is an error
-and no slow figure.
+and no slow figure. A request for `/mark` is not part of the application: it tells callgrind where a batch begins.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench import requests
-from bench.material import AUDIENCE, ISSUER, Material
+from bench.callgrind import mark
+from bench.kinds import KINDS
+from bench.material import Material, providers_of
 
 
 class NothingMiddleware:
@@ -30,11 +33,24 @@ class NothingMiddleware:
         await self._app(scope, receive, send)
 
 
+class MarkMiddleware:
+    """Sets a mark for callgrind between the requests that are counted."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/mark":
+            mark()
+            await PlainTextResponse("marked")(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
 def _protected(material: Material) -> ASGIApp:
     from bearerguard.starlette import AuthenticateMiddleware
 
-    providers = {"issuer": {"issuer": ISSUER, "audience": AUDIENCE, "keys": material.key_set("RS256")}}
-    return AuthenticateMiddleware(requests.application(), providers)
+    return AuthenticateMiddleware(requests.application(), providers_of(material, KINDS.values()))
 
 
 APPLICATIONS: dict[str, Callable[[Material], ASGIApp]] = {
@@ -50,7 +66,7 @@ APPLICATIONS: dict[str, Callable[[Material], ASGIApp]] = {
 def main(kind: str, directory: str) -> None:
     """Serve until the standard input closes."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
-    app = APPLICATIONS[kind](Material(Path(directory)))
+    app = MarkMiddleware(APPLICATIONS[kind](Material(Path(directory))))
     config = uvicorn.Config(
         app, http="httptools", loop="uvloop", ws="none", lifespan="off", log_level="error", access_log=False
     )
