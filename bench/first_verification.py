@@ -13,17 +13,19 @@ from bench.material import AUDIENCE, ISSUER
 
 _OURS = """
 from bearerguard import Provider, ResourceServer
-server = ResourceServer(Provider({issuer!r}, audience={audience!r}, keys={url!r}){snapshot})
+server = ResourceServer(Provider({issuer!r}, audience={audience!r}, keys={url!r}, http_options={patience!r}){snapshot})
 server.verify(open({token!r}).readline().strip())
 """
 _SNAPSHOT = ", snapshot=__import__('json').load(open({path!r}))"
 _PYJWT = """
 import jwt
-client = jwt.PyJWKClient({url!r})
+client = jwt.PyJWKClient({url!r}, timeout=120)
 token = open({token!r}).readline().strip()
 key = client.get_signing_key_from_jwt(token)
 jwt.decode(token, key, ["RS256"], audience={audience!r}, issuer={issuer!r}, options={required!r})
 """
+_PATIENCE = {"timeout": 120.0}
+"""Importing what fetches keys takes longer under callgrind than a fetch may by default."""
 _REQUIRED = {"require": ["iss", "aud", "exp"]}
 UNWANTED = ("httpx2", "anyio")
 """What a process that has a snapshot need not import."""
@@ -43,6 +45,7 @@ def _filled(template: str, directory: Path, url: str, snapshot: str = "") -> str
         token=str(directory / "RS256.example.txt"),
         required=_REQUIRED,
         snapshot=snapshot,
+        patience=_PATIENCE,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import subprocess
 import sys
 import time
@@ -24,8 +25,8 @@ from bench.material import Material, mint_few
 from bench.report import aligned
 
 OUT = environments.BUILD / "instructions"
-POOL = 192
-WARM, COUNT = 24, 64
+WARM, COUNT, TURNS = 24, 64, 2
+POOL = WARM + TURNS * COUNT
 SERVED = ("bare", "signature", "bearerguard")
 Counts = dict[str, float]
 """Instructions of one item, by what was counted."""
@@ -123,17 +124,19 @@ def count_served(python: str, material: Material, served: str) -> Counts:
             tokens = material.tokens(f"RS256.{kind}")
             for token in tokens[:1] * WARM + tokens[1:WARM]:
                 _ask(client, "/greeting", token)
-            for name, counted in (("repeated", tokens[:1] * COUNT), ("new", tokens[WARM : WARM + COUNT])):
-                batch(counted)
-                batches.append((kind, name, COUNT))
+            for start in range(WARM, WARM + TURNS * COUNT, COUNT):
+                for name, counted in (("repeated", tokens[:1] * COUNT), ("new", tokens[start : start + COUNT])):
+                    batch(counted)
+                    batches.append((kind, name, COUNT))
         client.close()
         process.communicate()
     _list_profiles(out, [f"{kind} {name}, {count}" for kind, name, count in batches])
     totals = callgrind.intervals(out, len(batches))
-    return {
-        f"{kind} {name}": total / count
-        for (kind, name, count), total in zip(batches[1:], totals[1:], strict=True)
-    }
+    counts: Counts = {}
+    for (kind, name, count), total in list(zip(batches, totals, strict=True))[1:]:
+        # The server's own timer only ever adds to a batch, so of several the smallest counts.
+        counts[f"{kind} {name}"] = min(total / count, counts.get(f"{kind} {name}", math.inf))
+    return counts
 
 
 def count_process(python: str, name: str, program: str) -> float:
@@ -294,7 +297,7 @@ def rows(found: Found, sizes: dict[str, int]) -> list[Row]:
                 at_least=True,
                 note=KINDS[kind].title,
             )
-            for kind, target in (("example", 92.0), ("keycloak", 84.0), ("entra", 80.0))
+            for kind, target in (("example", 92.0), ("keycloak-small", 84.0), ("entra", 80.0))
         ),
         Row(
             "first verification of a process, keys fetched, against PyJWT",

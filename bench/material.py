@@ -28,11 +28,11 @@ EXAMPLE = KINDS["example"]
 ISSUER, AUDIENCE = EXAMPLE.issuer, EXAMPLE.audience
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 POOL_SIZE = 3 * 4096
-POOLS = ("example", WORST, "keycloak")
-"""The kinds of which there are `POOL_SIZE` tokens under RS256; of all else there are `FEW`."""
 COMPARED = (EXAMPLE, KINDS[WORST])
-"""The kinds that every verifier is measured with: the example, and the worst real one."""
+"""The kinds that every verifier is measured with, the example and the worst real one: `POOL_SIZE` tokens each."""
+SUBJECTS = tuple((algorithm, kind) for algorithm in ALGORITHMS for kind in COMPARED)
 FEW = 1024
+"""So many tokens there are of every other kind."""
 REFUSED_SIZE = 2048
 LARGE_TOKEN_BYTES = 1200
 TOKEN_SIZES = (512, 1024, 2048, 4096, 8192, 15 * 1024)
@@ -198,7 +198,7 @@ def mint(directory: Path) -> Material:
     _write_kinds(
         directory,
         signers,
-        lambda algorithm, kind: POOL_SIZE if algorithm == "RS256" and kind.name in POOLS else FEW,
+        lambda algorithm, kind: POOL_SIZE if kind in COMPARED else FEW,
         now,
     )
     for name, signer in signers.items():
@@ -252,3 +252,5 @@ def _write_kinds(
         for kind in KINDS.values():
             _write(directory, f"{name}.{kind.name}", signer.tokens(kind, count(name, kind), now))
             _write_key_set(directory, f"{name}.{kind.name}", [signer.jwk(kind.header["kid"])])
+    checked = {kind.name: [kind.issuer, kind.audience, "aud" in kind.claims(0, 0)] for kind in KINDS.values()}
+    (directory / "kinds.json").write_text(json.dumps(checked), "utf-8")

@@ -26,7 +26,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 
 import bearerguard
-from bearerguard import AccessToken, Provider, ResourceServer, Rule, claim
+from bearerguard import ResourceServer, Rule, claim
 from bearerguard.fastapi import Guard as FastAPIGuard
 from bearerguard.flask import Guard as FlaskGuard
 from bearerguard.guard import BaseGuard
@@ -36,17 +36,12 @@ from bench.callgrind import mark
 from bench.cases import drive, loop
 from bench.kinds import KINDS, Kind
 from bench.material import Material
+from bench.verifiers.ours import provider
 
 WARM, COUNT = 32, 64
 Run = Callable[[Any], None]
 Step = tuple[str, Run, Sequence[Any], Sequence[Any]]
 """A name, a loop, the batch that warms it up and the one that is counted."""
-
-
-def provider_of(material: Material, kind: Kind) -> Provider:
-    """The provider of a kind, its keys in hand."""
-    keys = material.key_set(f"RS256.{kind.name}")
-    return Provider(kind.issuer, audience=kind.audience, keys=keys, name=kind.name, **kind.options)
 
 
 def rules_of(kind: Kind) -> list[Rule]:
@@ -156,7 +151,7 @@ def steps_of(material: Material, kind: Kind) -> Iterator[Step]:
     yield "sha256", hashed, [raw] * WARM, [raw] * COUNT
 
     def server() -> ResourceServer:
-        return ResourceServer(provider_of(material, kind))
+        return ResourceServer(provider(material, "RS256", kind))
 
     check = floor.run("RS256", material.public_key("RS256"))
     yield "signature", check, [floor.signed(token) for token in warm], [floor.signed(token) for token in new]
