@@ -122,7 +122,7 @@ class _Symmetric:
         if kind == 2:
             return self.token(number, exp=number)
         if kind == 3:
-            return self.token(number)[:-2] + "AA"
+            return f"{self.token(number).rpartition('.')[0]}.{encode(bytes(32))}"
         return f"opaque-{number}"
 
 

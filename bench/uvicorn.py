@@ -104,12 +104,24 @@ def _load(wrk: str, server: _Server, tokens: Path) -> Rate:
     ]
     before = server.processor_seconds()
     with subprocess.Popen(_pinned(command, 0), stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and server.processor_seconds() == before:
+            time.sleep(0.005)  # it builds its requests first, and is not to be interrupted meanwhile
         time.sleep(LOAD_SECONDS)
-        process.send_signal(signal.SIGINT)  # it counts whole seconds; interrupted, it says what it has done
-        output, _ = process.communicate(timeout=30)
+        output = _interrupted(process)
     requests, wall = counted(output)
     server.answered[tokens] = server.answered.get(tokens, 0) + requests
     return Rate(requests / (server.processor_seconds() - before), wall)
+
+
+def _interrupted(process: subprocess.Popen[str]) -> str:
+    """End `wrk`, which counts whole seconds; interrupted, it says what it has done."""
+    for _ in range(30):
+        process.send_signal(signal.SIGINT)  # once is not enough where it was about to go to sleep
+        try:
+            return process.communicate(timeout=2)[0]
+        except subprocess.TimeoutExpired:
+            continue
+    raise RuntimeError("wrk does not end")
 
 
 def _percentage(taken: dict[Load, list[Rate]], one: Load, other: Load) -> Spread:
