@@ -1,10 +1,10 @@
-"""A process under callgrind, cut into intervals by marks that it sets itself, and how many instructions each took.
+"""A process under callgrind, cut into intervals by marks that it sets itself, and what each took.
 
 Instructions are the same under any load. The mark is a call of libc's `getloadavg`, which nothing else calls:
-callgrind is told to write down what it has counted, and to begin anew, whenever that function is entered. That
-takes neither a compiler nor an extension, and leaves the profile of each interval in a file of its own, ready for
-`callgrind_annotate`. Every batch is bracketed by two marks, and the first pair of marks has nothing between them:
-what that interval counts is the mark itself, and is taken off all others.
+callgrind is told to write down what it has counted, and to begin anew, whenever that function is entered.
+That takes neither a compiler nor an extension, and leaves the profile of each interval in a file of its own,
+ready for `callgrind_annotate`. Every batch is bracketed by two marks, and the first pair of marks has nothing
+between them: what that interval counts is the mark itself, and is taken off all others.
 
 The processor that valgrind shows has no SHA instructions, so hashing costs several times what it does in
 production. It is therefore counted apart.
@@ -60,7 +60,7 @@ def whole(out: Path) -> int:
 
 
 def intervals(out: Path, count: int) -> list[int]:
-    """The instructions between the two marks of each of `count` batches, less those of the first, an empty one.
+    """The instructions between the marks of each of `count` batches, less those of the first, an empty one.
 
     Raises:
         FileNotFoundError: Fewer marks were set.

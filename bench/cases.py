@@ -115,8 +115,8 @@ class FreshBatch(list[Any]):
 def never_seen(pool: Sequence[Any], make: Callable[[], Callable[[Any], object]]) -> Case:
     """Bring each batch to a verifier of its own, which has seen another token of the pool.
 
-    So tokens of which there are few are new each time, whatever the verifier remembers. A batch is no longer than
-    the pool.
+    So tokens of which there are few are new each time, whatever the verifier remembers. A batch is no longer
+    than the pool.
     """
     endless = cycle(pool)
 

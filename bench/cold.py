@@ -1,8 +1,8 @@
 """Cold starts: a process until its first token is verified, and an event loop that waits for its first key.
 
-A process is measured from its start to its end, in the processor time that the system accounts it, beside one that
-does the same with PyJWT. A turn of an event loop is what lies between two looks at its sockets: nobody else is
-served meanwhile. Its processor time is that of the loop's thread.
+A process is measured from its start to its end, in the processor time that the system accounts it, beside one
+that does the same with PyJWT. A turn of an event loop is what lies between two looks at its sockets: nobody
+else is served meanwhile. Its processor time is that of the loop's thread.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a fresh process does until its first token is verified, as programs: bearerguard's, and PyJWT's beside it.
+"""What a fresh process does until its first token is verified, as programs: ours, and PyJWT's beside it.
 
-Each starts with nothing, as a function of a serverless platform does, and gets its keys from a server on loopback or
-out of a snapshot.
+Each starts with nothing, as a function of a serverless platform does, and gets its keys from a server on
+loopback or out of a snapshot.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from bench.material import AUDIENCE, ISSUER
 
 _OURS = """
 from bearerguard import Provider, ResourceServer
-server = ResourceServer(Provider({issuer!r}, audience={audience!r}, keys={url!r}, http_options={patience!r}){snapshot})
+provider = Provider({issuer!r}, audience={audience!r}, keys={url!r}, http_options={patience!r})
+server = ResourceServer(provider{snapshot})
 server.verify(open({token!r}).readline().strip())
 """
 _SNAPSHOT = ", snapshot=__import__('json').load(open({path!r}))"
@@ -56,8 +57,8 @@ def ours(directory: Path, url: str) -> str:
 
 def ours_writing(directory: Path, url: str) -> str:
     """The same, which leaves its snapshot behind."""
-    writing = f"import json\nwith open({str(_snapshot(directory))!r}, 'w') as file: json.dump(server.snapshot(), file)\n"
-    return ours(directory, url) + writing
+    writing = f"with open({str(_snapshot(directory))!r}, 'w') as file: json.dump(server.snapshot(), file)"
+    return f"{ours(directory, url)}import json\n{writing}\n"
 
 
 def ours_with_snapshot(directory: Path, url: str) -> str:
@@ -67,7 +68,8 @@ def ours_with_snapshot(directory: Path, url: str) -> str:
 
 def saying_what_came_along(program: str) -> str:
     """The same program, which then prints the unwanted modules that it has imported, as JSON."""
-    return f"{program}import json, sys\nprint(json.dumps([name for name in {UNWANTED!r} if name in sys.modules]))\n"
+    printing = f"print(json.dumps([name for name in {UNWANTED!r} if name in sys.modules]))"
+    return f"{program}import json, sys\n{printing}\n"
 
 
 def came_along(printed: str) -> list[str]:

@@ -1,9 +1,9 @@
 """The kinds of access token that are measured: RFC 9068's example, and what eight providers issue.
 
-Structure and sizes are faithful: which members header and claims have, how long the values are, what is an array
-or an object. The values are made up. The eight kinds are the eight providers; Keycloak's tokens come in three
-sizes, as they grow with the clients and roles of a realm, and the middle one stands for its kind. No key is made
-and nothing is signed here.
+Structure and sizes are faithful: which members header and claims have, how long the values are, what is an
+array or an object. The values are made up. The eight kinds are the eight providers; Keycloak's tokens come in
+three sizes, as they grow with the clients and roles of a realm, and the middle one stands for its kind. No
+key is made and nothing is signed here.
 """
 
 from __future__ import annotations
@@ -176,7 +176,9 @@ def _cognito(number: int, now: int) -> Claims:
     }
 
 
-_GOOGLE_CLIENT = f"{int(_hex('google client', 9), 16):012d}-{_text('google', 32).lower()}.apps.googleusercontent.com"
+_GOOGLE_CLIENT = (
+    f"{int(_hex('google client', 9), 16):012d}-{_text('google', 32).lower()}.apps.googleusercontent.com"
+)
 
 
 def _google(number: int, now: int) -> Claims:
@@ -263,7 +265,7 @@ class Kind:
         title: For people.
         claims: Makes the claims of the token of that number, issued at that time; no two are the same.
         header: The members of the header beside `alg`.
-        asks: What a rule may ask that these tokens fulfil: `scope`, `role`, `permission`, `client`, `subject`.
+        asks: What rules may ask that these tokens fulfil: a value for `scope`, `role`, `subject` and so on.
         options: What a `Provider` of theirs needs beside issuer and audience.
         nested: Whether an object stands among the claims.
     """

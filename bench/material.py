@@ -1,10 +1,10 @@
 """The keys and tokens that every measurement shares, minted once and written to files.
 
 Each process that measures, whatever its virtual environment or language, reads the same tokens, so that no
-verifier gets an easier one. Of the example and of the worst kinds there are more distinct tokens than any cache
-here can hold: going round the pool, a token comes back only after `POOL_SIZE - 1` others, and is new again. Of the
-others there are as many as a batch needs. No private key is written; tokens that expire within the hour are minted
-anew.
+verifier gets an easier one. Of the example and of the worst kinds there are more distinct tokens than any
+cache here can hold: going round the pool, a token comes back only after `POOL_SIZE - 1` others, and is new
+again. Of the others there are as many as a batch needs. No private key is written; tokens that expire within
+the hour are minted anew.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ISSUER, AUDIENCE = EXAMPLE.issuer, EXAMPLE.audience
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 POOL_SIZE = 3 * 4096
 COMPARED = (EXAMPLE, KINDS[WORST])
-"""The kinds that every verifier is measured with, the example and the worst real one: `POOL_SIZE` tokens each."""
+"""The kinds that every verifier is measured with, the example and the worst real one: many of each."""
 SUBJECTS = tuple((algorithm, kind) for algorithm in ALGORITHMS for kind in COMPARED)
 FEW = 1024
 """So many tokens there are of every other kind."""
@@ -218,7 +218,9 @@ def mint(directory: Path) -> Material:
         _write(directory, f"RS256.{size}", padded(size, GROWTH_SIZE))
 
     # One RSA key is what signs; a set grows by elliptic-curve keys, of which a thousand are made in a moment.
-    others = [_Signer("ES256", _GENERATE["ES256"]()).jwk(f"other-{number}") for number in range(KEY_COUNT - 1)]
+    others = [
+        _Signer("ES256", _GENERATE["ES256"]()).jwk(f"other-{number}") for number in range(KEY_COUNT - 1)
+    ]
     _write_key_set(directory, "growth", [signer.jwk(), *others])
     (directory / "expires.txt").write_text(str(now + LIFETIME_SECONDS), "ascii")
     return Material(directory)

@@ -1,9 +1,10 @@
-"""What is remembered of verified tokens: how much memory it takes, and whether a request pays for an eviction.
+"""What is remembered of verified tokens: how much memory it takes, and whether a request pays for evictions.
 
-Memory is what `tracemalloc` attributes to servers that have verified tokens, when whoever brought the tokens has let
-go of them; where a million tokens come, or hostile ones, it is what the process holds of the machine's. Pauses are looked for in the call, not in the average: the same tokens
-in the same order are brought to a fresh server several times, and of each position the fastest pass counts,
-so that what remains slow is slow because of the cache, not because of the machine.
+Memory is what `tracemalloc` attributes to servers that have verified tokens, when whoever brought the tokens
+has let go of them; where a million tokens come, or hostile ones, it is what the process holds of the
+machine's. Pauses are looked for in the call, not in the average: the same tokens in the same order are
+brought to a fresh server several times, and of each position the fastest pass counts, so that what remains
+slow is slow because of the cache, not because of the machine.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from bearerguard import AuthError, Provider, ResourceServer, claim, role, scope
-
 from bench.environments import ROOT, environment
 from bench.kinds import KINDS
 from bench.material import AUDIENCE, EXAMPLE, ISSUER, Material, encode
@@ -60,7 +60,7 @@ def held_bytes(material: Material) -> int:
 
 
 def held_by_any_mix(material: Material) -> int:
-    """What a process keeps in memory for many servers, one for each kind, whose tokens were read in every way."""
+    """What a process keeps for many servers, one for each kind, whose tokens were read in every way."""
     from bench.verifiers.ours import provider
 
     servers = {kind: ResourceServer(provider(material, "RS256", kind)) for kind in KINDS.values()}
@@ -245,7 +245,10 @@ def measure(settings: Settings) -> Findings:
         figures=[
             Figure(f"verified-token cache, {CACHE_SIZE:,} tokens of 1.2 kB", held, "MiB", 16.0),
             Figure(
-                f"verdicts of {len(KINDS)} servers, more tokens of every kind than are remembered", mix, "MiB", 16.0
+                f"verdicts of {len(KINDS)} servers, more tokens of every kind than are remembered",
+                mix,
+                "MiB",
+                16.0,
             ),
             Figure(f"a process grows by, {distinct:,} distinct tokens", grown, "MiB", 1.0),
             Figure(f"a process grows by, {hostile:,} hostile tokens", hostile_grown, "MiB", 0.5),

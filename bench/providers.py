@@ -1,4 +1,4 @@
-"""The tokens that providers issue, each kind new and repeated: bearerguard beside its floor, and beside fast-jwt."""
+"""The tokens that providers issue, new and repeated: bearerguard beside its floor, and beside fast-jwt."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def figure_cells(figure: dict[str, Any]) -> list[str]:
 
 
 def row_cells(row: dict[str, Any]) -> list[str]:
-    """The cells of one verifier: name, algorithm, token, floor, new and repeated, each also over the floor."""
+    """The cells of one verifier: name, algorithm, token, floor; new and repeated, also over the floor."""
     cells = [row["name"], row["algorithm"], row["token"], number(row["floor"]["median"])]
     for case in ("new", "repeated"):
         cells += [number(row[case]["median"]), number(row[f"{case}_ratio"]["median"])]

@@ -111,7 +111,7 @@ def _case(app: ASGIApp, tokens: Sequence[str], repeat: bool) -> Case:
 
 
 def request_cases(material: Material, protected: Callable[[Kind], ASGIApp]) -> Cases:
-    """For each kind compared the bare application, the same behind the inline signature, and behind a middleware.
+    """For each kind the bare application, the same behind the inline signature, and behind a middleware.
 
     Args:
         material: The tokens.

@@ -1,8 +1,8 @@
-"""The steps that `make instructions` counts in one process: `python -m bench.steps DIRECTORY`, under callgrind.
+"""The steps that `make instructions` counts in one process: `python -m bench.steps DIRECTORY`.
 
-Each step is a batch between two marks, after a batch that warmed it up, in the loops that `make bench` times. Only
-public names of the library are called, so that a step goes on meaning the same however the inside is rewritten.
-What it prints, a line of JSON for each batch, says which interval is which.
+Each step is a batch between two marks, after a batch that warmed it up, in the loops that `make bench` times.
+Only public names of the library are called, so that a step goes on meaning the same however the inside is
+rewritten. What it prints, a line of JSON for each batch, says which interval is which.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bearerguard.guard import BaseGuard
 from bearerguard.starlette import AuthenticateMiddleware
 from bench import floor, requests
 from bench.callgrind import mark
-from bench.cases import drive, loop
+from bench.cases import loop
 from bench.kinds import KINDS, Kind
 from bench.material import Material
 from bench.verifiers.ours import provider
@@ -185,7 +185,12 @@ def steps_of(material: Material, kind: Kind) -> Iterator[Step]:
     headers = [_headers(tokens[0])] * COUNT
     yield "authenticate", loop(guard.server.authenticate), headers, headers
     yield "authenticate, three rules", loop(lambda one: guard.check(one, rule)), headers, headers
-    yield "authenticate, no rule", loop(lambda one: guard.check(one, bearerguard.authenticated)), headers, headers
+    yield (
+        "authenticate, no rule",
+        loop(lambda one: guard.check(one, bearerguard.authenticated)),
+        headers,
+        headers,
+    )
 
 
 def _scopes(tokens: Sequence[str]) -> list[Any]:

@@ -31,7 +31,10 @@ CONNECTIONS = 32
 LOAD_SECONDS = 0.3
 SERVED = {"repeated": ("bare", "nothing", "bearerguard"), "new": ("bare", "signature", "bearerguard")}
 LOADS = tuple(
-    (tokens, kind.name, served) for kind in COMPARED for tokens, all_served in SERVED.items() for served in all_served
+    (tokens, kind.name, served)
+    for kind in COMPARED
+    for tokens, all_served in SERVED.items()
+    for served in all_served
 )
 Load = tuple[str, str, str]
 """Repeated or new tokens, of which kind, for which of the servers."""
@@ -133,8 +136,9 @@ def _figures(taken: dict[Load, list[Rate]]) -> list[Figure]:
         return f"{Spread.of([rate.wall for rate in taken[load]]).median:,.0f} req/s"
 
     def figure(
-        kind: Kind, what: str, tokens: str, served: str, other: str, target: float | None = None
+        kind: Kind, what: str, load: tuple[str, str], other: str, target: float | None = None
     ) -> Figure:
+        tokens, served = load
         return Figure(
             f"uvicorn, {what}, {kind.title}",
             _percentage(taken, (tokens, kind.name, served), (tokens, kind.name, other)),
@@ -148,10 +152,10 @@ def _figures(taken: dict[Load, list[Rate]]) -> list[Figure]:
     figures = []
     for kind in COMPARED:
         figures += [
-            figure(kind, "repeated token", "repeated", "bearerguard", "bare", 85),
-            figure(kind, "a middleware that does nothing", "repeated", "nothing", "bare"),
-            figure(kind, "each token new, RS256", "new", "bearerguard", "signature", 85),
-            figure(kind, "each token new, RS256", "new", "bearerguard", "bare"),
+            figure(kind, "repeated token", ("repeated", "bearerguard"), "bare", 85),
+            figure(kind, "a middleware that does nothing", ("repeated", "nothing"), "bare"),
+            figure(kind, "each token new, RS256", ("new", "bearerguard"), "signature", 85),
+            figure(kind, "each token new, RS256", ("new", "bearerguard"), "bare"),
         ]
     return figures
 
@@ -174,9 +178,7 @@ def measure(settings: Settings) -> Findings:
         files["repeated", kind.name] = one = BUILD / f"one-{kind.name}.txt"
         one.write_text(settings.material.tokens(f"RS256.{kind.name}")[0] + "\n", "ascii")
     all_served = dict.fromkeys(served for _, _, served in LOADS)
-    servers = {
-        served: _Server(settings.python, served, settings.material.directory) for served in all_served
-    }
+    servers = {served: _Server(settings.python, served, settings.material.directory) for served in all_served}
     taken: dict[Load, list[Rate]] = {load: [] for load in LOADS}
     try:
         for server in servers.values():

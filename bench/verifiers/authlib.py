@@ -1,7 +1,7 @@
 """Authlib: its RFC 9068 validator for resource servers, the key set in hand.
 
-It takes no other tokens: those that providers issue lack the `typ` or a claim of that profile, so it is measured with
-the example only.
+It takes no other tokens: those that providers issue lack the `typ` or a claim of that profile, so it is
+measured with the example only.
 """
 
 from __future__ import annotations
