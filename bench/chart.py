@@ -33,7 +33,12 @@ def draw(document: dict[str, Any], path: Path, algorithm: str = "RS256") -> None
     tokens = list(dict.fromkeys(row["token"] for row in rows))
     longest = max(sum(row["token"] == token for row in rows) for token in tokens)
     figure, panels = plt.subplots(
-        1, len(tokens), figsize=(6.5 * len(tokens), 0.5 * longest + 1.6), layout="constrained", squeeze=False
+        1,
+        len(tokens),
+        figsize=(6.5 * len(tokens), 0.5 * longest + 1.6),
+        layout="constrained",
+        squeeze=False,
+        sharex=True,
     )
     for axes, token in zip(panels[0], tokens, strict=True):
         _draw_token(axes, [row for row in rows if row["token"] == token], token, algorithm)
@@ -65,9 +70,9 @@ def _draw_token(axes: Any, rows: list[dict[str, Any]], token: str, algorithm: st
     )
     axes.set_title(token, fontsize=10)
     axes.set_xscale("log")
-    axes.set_xlim(right=max(row["new"]["median"] for row in rows) * 2)
+    axes.set_xlim(right=max(row[case]["median"] for row in rows for case in COLOURS) * 3)
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
     for label in axes.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == OURS else "normal")
-    axes.set_xlabel(f"microseconds to verify one {algorithm} token, median; logarithmic, less is better")
+    axes.set_xlabel(f"microseconds to verify one {algorithm} token; logarithmic, less is better")
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,9 +1,9 @@
 """The applications that uvicorn serves, to be timed and to be counted: one, differently protected.
 
-`python -m bench.served_app KIND DIRECTORY [counted]` serves one of them on a free port of 127.0.0.1, which it
-prints, until its standard input closes. httptools and uvloop are asked for by name, so that a missing one is an
-error and no slow figure. A request for `/mark` is not part of the application: it tells callgrind where a batch
-begins.
+`python -m bench.served_app KIND DIRECTORY [counted]` serves one of them on a free port of 127.0.0.1, which
+it prints, until its standard input closes. httptools and uvloop are asked for by name, so that a missing one
+is an error and no slow figure. A request for `/mark` is not part of the application: it tells callgrind where
+a batch begins.
 """
 
 from __future__ import annotations
