@@ -11,10 +11,10 @@ export COVERAGE_FILE := $(VENV)/.coverage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo quick test lint types bench docs fuzz chaos mutants audit format pins clean
+.PHONY: help demo quick test lint types bench instructions docs fuzz chaos mutants audit format pins clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them (ONCE=1: stop after the table)
 	@$(BIN)/bearerguard demo $(if $(filter-out 0 no false,$(ONCE)),--once)
@@ -88,6 +88,9 @@ types: $(VENV)/.dev  ## mypy on everything, pyright on the source and on the pub
 bench: $(VENV)/pyvenv.cfg  ## what verifying costs, against the bare signature (PARTS="verify memory" ROUNDS=15 QUICK=1 DOCS=1)
 	@$(BIN)/python -m bench $(PARTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick) $(if $(DOCS),--docs)
 
+instructions: $(VENV)/pyvenv.cfg  ## what verifying costs in instructions, under valgrind; fails where a target is missed by far
+	@$(BIN)/python -m bench.instructions
+
 docs: $(VENV)-docs/.docs  ## the documentation, as a site in build/site
 	$(VENV)-docs/bin/zensical build --strict --clean
 
@@ -109,7 +112,7 @@ format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff format
 
 pins: $(VENV)-pins/.pins  ## resolve requirements/*.in anew and write the pinned *.txt, with the hash of every file
-	for name in test dev docs fuzz mutants audit pins bench bench-seeds; do \
+	for name in test dev docs fuzz mutants audit pins bench bench-seeds instructions instructions-trio; do \
 	  $(COMPILE) --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
 	$(VENV)-pins/bin/python .ci/oldest.py requirements/test.txt | $(COMPILE) --output-file requirements/oldest.txt -

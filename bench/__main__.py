@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from bench import environments
 from bench.report import PARTS
 
 JSON = environments.ROOT / "build" / "bench.json"
+COUNTED = environments.ROOT / "build" / "instructions.json"
 
 
 def _arguments() -> argparse.Namespace:
@@ -29,7 +31,9 @@ def _arguments() -> argparse.Namespace:
         "--quick", action="store_true", help="short batches and few rounds, to see that it runs"
     )
     parser.add_argument(
-        "--docs", action="store_true", help="also write the chart and the tables of docs/performance.md"
+        "--docs",
+        action="store_true",
+        help="also write docs/performance.md; every part, and `make instructions`, has to have run before",
     )
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
@@ -71,7 +75,8 @@ def main() -> None:
     document = report.merge(JSON, machine.describe(settings), found)
     print(report.text(document))
     if arguments.docs:
-        docs.write(document, environments.ROOT / "docs")
+        counted = json.loads(COUNTED.read_text("utf-8")) if COUNTED.is_file() else None
+        docs.write(document, counted, environments.ROOT / "docs")
 
 
 if __name__ == "__main__":

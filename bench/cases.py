@@ -14,6 +14,7 @@ from itertools import cycle, islice
 from typing import Any
 
 from bench import floor
+from bench.kinds import Kind
 from bench.material import Material
 
 
@@ -91,8 +92,11 @@ def rotating(pool: Sequence[Any]) -> Callable[[int], Sequence[Any]]:
 
 
 def repeating(pool: Sequence[Any], run: Callable[[Any], None]) -> Callable[[int], Sequence[Any]]:
-    """A feed of one item many times over, another one for each batch, seen once before the timing starts."""
-    endless = cycle(pool)
+    """A feed of one item many times over, another one for each batch, seen once before the timing starts.
+
+    It goes round the pool from its end, so that the items of `rotating` stay new.
+    """
+    endless = cycle(pool[::-1])
 
     def feed(count: int) -> Sequence[Any]:
         item = next(endless)
@@ -102,22 +106,53 @@ def repeating(pool: Sequence[Any], run: Callable[[Any], None]) -> Callable[[int]
     return feed
 
 
-def floor_case(material: Material, algorithm: str) -> Case:
-    """The bare signature check over the same tokens."""
+class FreshBatch(list[Any]):
+    """Items, and what they are brought to: a verifier that has not seen them."""
+
+    verify: Callable[[Any], object]
+
+
+def never_seen(pool: Sequence[Any], make: Callable[[], Callable[[Any], object]]) -> Case:
+    """Bring each batch to a verifier of its own, which has seen another token of the pool.
+
+    So tokens of which there are few are new each time, whatever the verifier remembers. A batch is no longer
+    than the pool.
+    """
+    endless = cycle(pool)
+
+    def feed(count: int) -> Sequence[Any]:
+        verify = make()
+        verify(next(endless))
+        batch = FreshBatch(islice(endless, min(count, len(pool) - 1)))
+        batch.verify = verify
+        return batch
+
+    def run(batch: FreshBatch) -> None:
+        verify = batch.verify
+        for item in batch:
+            verify(item)
+
+    return Case(run, feed)
+
+
+def floor_case(material: Material, algorithm: str, tokens: str) -> Case:
+    """The bare signature check over the tokens of a file."""
     run = floor.run(algorithm, material.public_key(algorithm))
-    return Case(run, rotating([floor.signed(token) for token in material.tokens(f"{algorithm}.new")]))
+    return Case(run, rotating([floor.signed(token) for token in material.tokens(tokens)]))
 
 
 def token_cases(
     material: Material,
     algorithm: str,
+    kind: Kind,
     run: Callable[[Sequence[str]], None],
     clock: Callable[[], int] = time.thread_time_ns,
 ) -> Cases:
     """The floor of an algorithm, and a verifier with tokens never seen before and with one seen before."""
-    pool = material.tokens(f"{algorithm}.new")
+    subject = f"{algorithm} {kind.name}"
+    pool = material.tokens(f"{algorithm}.{kind.name}")
     return {
-        f"{algorithm} floor": floor_case(material, algorithm),
-        f"{algorithm} new": Case(run, rotating(pool), clock),
-        f"{algorithm} repeated": Case(run, repeating(pool, run), clock),
+        f"{subject} floor": floor_case(material, algorithm, f"{algorithm}.{kind.name}"),
+        f"{subject} new": Case(run, rotating(pool), clock),
+        f"{subject} repeated": Case(run, repeating(pool, run), clock),
     }

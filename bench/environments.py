@@ -20,9 +20,12 @@ BUILD = ROOT / "build" / "bench"
 
 
 def environment() -> dict[str, str]:
-    """The environment variables of a measuring process: the checkout importable, hashes as ever."""
+    """The environment variables of a measuring process: the checkout importable, hashes as ever.
+
+    It writes bytecode even where the machine is set up not to: an import is measured that finds it there.
+    """
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
         "PYTHONHASHSEED": "0",
     }

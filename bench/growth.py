@@ -74,7 +74,7 @@ def by_keys(material: Material) -> dict[str, float]:
 
 def by_providers(material: Material) -> dict[str, float]:
     """Nanoseconds of a new token of one provider, configured last, by the number of providers."""
-    tokens, key_set, spent = material.tokens("RS256.1024"), material.key_set("RS256"), {}
+    tokens, key_set, spent = material.tokens("RS256.1024"), material.key_set("RS256.example"), {}
     for count in PROVIDERS:
         others = [_provider(key_set, f"{number}") for number in range(count - 1)]
         spent[str(count)] = _spent(_fresh(material, *others, _provider(key_set)), tokens)
@@ -86,7 +86,7 @@ def by_size(material: Material) -> dict[str, float]:
     spent = {}
     for size in TOKEN_SIZES:
         spent[str(size)] = _spent(
-            _fresh(material, _provider(material.key_set("RS256"))), material.tokens(f"RS256.{size}")
+            _fresh(material, _provider(material.key_set("RS256.example"))), material.tokens(f"RS256.{size}")
         )
     return spent
 
@@ -105,9 +105,9 @@ def floor_by_size(material: Material) -> dict[str, float]:
 
 def by_threads(material: Material, algorithm: str) -> dict[str, float]:
     """Tokens a second, each new, by the number of threads that share one server."""
-    pool, rates = material.tokens(f"{algorithm}.new"), {}
+    pool, rates = material.tokens(f"{algorithm}.example"), {}
     for count in THREADS:
-        verify = ResourceServer(_provider(material.key_set(algorithm))).verify
+        verify = ResourceServer(_provider(material.key_set(f"{algorithm}.example"))).verify
         verify(pool[-1])
         ready = threading.Barrier(count + 1)
 

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from bench.kinds import Kind
+from bench.material import COMPARED, EXAMPLE
 from bench.report import Figure, Findings
-from bench.rounds import Timings, take_rounds
+from bench.rounds import Timings
 from bench.settings import Settings
+from bench.verify import rounds_of
+
+NEW_TARGET, REPEATED_TARGET = 1.6, 4.0
 
 
-def _added(
-    name: str, timings: Timings, new_target: float | None, repeated_target: float | None
-) -> list[Figure]:
-    new = timings.difference("request new", "request bare")
-    ratio = timings.ratio_of_added("request new", "request signature", "request bare")
-    repeated = timings.difference("request repeated", "request bare")
+def _added(name: str, timings: Timings, kind: Kind, *, targets: bool) -> list[Figure]:
+    bare, signature, new, repeated = (
+        f"{kind.name} {case}" for case in ("bare", "signature", "new", "repeated")
+    )
     return [
         Figure(
-            f"{name} adds to a Starlette request, RS256, token never seen",
-            ratio,
+            f"{name} adds to a Starlette request, RS256, {kind.title}, never seen",
+            timings.ratio_of_added(new, signature, bare),
             "x",
-            new_target,
+            NEW_TARGET if targets else None,
             against="what the bare signature adds",
-            absolute=f"{new.median:.1f} us",
+            absolute=f"{timings.difference(new, bare).median:.1f} us",
         ),
-        Figure(f"{name} adds to a Starlette request, token seen before", repeated, "us", repeated_target),
+        Figure(
+            f"{name} adds to a Starlette request, {kind.title}, seen before",
+            timings.difference(repeated, bare),
+            "us",
+            REPEATED_TARGET if targets else None,
+        ),
     ]
 
 
@@ -35,27 +43,20 @@ def measure(settings: Settings) -> Findings:
     Returns:
         What bearerguard's middleware adds, with its targets, and what the seed's adds.
     """
-    ours = settings.worker("bench.verifiers.ours_middleware")
-    seed = settings.worker("bench.verifiers.starlette_oauth2_api", settings.seeds_python)
-    workers = (ours, seed)
-    try:
-        for worker in workers:
-            worker.wait_until_ready()
-        taken = take_rounds(workers, settings.rounds, settings.part_seconds)
-    finally:
-        for worker in workers:
-            worker.close()
-    bare = ours.timings.microseconds("request bare")
-    return Findings(
-        figures=[
-            Figure("a request through bare Starlette", bare, "us"),
-            Figure(
-                "the bare signature adds to it",
-                ours.timings.difference("request signature", "request bare"),
-                "us",
-            ),
-            *_added("AuthenticateMiddleware", ours.timings, 1.6, 4.0),
-            *_added("starlette-oauth2-api", seed.timings, None, None),
-        ],
-        notes=[f"{taken} rounds"],
-    )
+    workers = {
+        "AuthenticateMiddleware": settings.worker("bench.verifiers.ours_middleware"),
+        "starlette-oauth2-api": settings.worker(
+            "bench.verifiers.starlette_oauth2_api", settings.seeds_python
+        ),
+    }
+    taken = rounds_of(settings, workers)
+    ours = workers["AuthenticateMiddleware"].timings
+    figures = [Figure("a request through bare Starlette", ours.microseconds("example bare"), "us")]
+    for kind in COMPARED:
+        added = ours.difference(f"{kind.name} signature", f"{kind.name} bare")
+        figures.append(Figure(f"the bare signature adds to it, {kind.title}", added, "us"))
+    for name, worker in workers.items():
+        for kind in COMPARED:
+            targets = worker.timings is ours and kind is EXAMPLE
+            figures += _added(name, worker.timings, kind, targets=targets)
+    return Findings(figures, notes=[f"{taken} rounds"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.rounds import Spread
 
-PARTS = ("verify", "middleware", "uvicorn", "memory", "imports", "growth")
+PARTS = ("verify", "providers", "middleware", "uvicorn", "memory", "imports", "cold", "growth")
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One verifier with one algorithm, beside the floor of its own process."""
+    """One verifier with one algorithm and one kind of token, beside the floor of its own process."""
 
     name: str
     algorithm: str
+    token: str
     floor: Spread
     new: Spread
     repeated: Spread
@@ -139,8 +140,8 @@ def figure_cells(figure: dict[str, Any]) -> list[str]:
 
 
 def row_cells(row: dict[str, Any]) -> list[str]:
-    """The cells of one verifier: name, algorithm, its floor, new and repeated, each also over the floor."""
-    cells = [row["name"], row["algorithm"], number(row["floor"]["median"])]
+    """The cells of one verifier: name, algorithm, token, floor; new and repeated, also over the floor."""
+    cells = [row["name"], row["algorithm"], row["token"], number(row["floor"]["median"])]
     for case in ("new", "repeated"):
         cells += [number(row[case]["median"]), number(row[f"{case}_ratio"]["median"])]
     return cells
@@ -159,6 +160,7 @@ FIGURE_HEADING = ["what", "median", "quartiles", "target", "met"]
 ROW_HEADING = [
     "verifier",
     "algorithm",
+    "token",
     "floor, us",
     "new, us",
     "new / floor",

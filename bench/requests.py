@@ -9,7 +9,7 @@ are the same for all three.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -21,7 +21,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bench.cases import Case, Cases, drive, repeating, rotating
-from bench.material import Material
+from bench.kinds import Kind
+from bench.material import COMPARED, Material
 
 OTHER_HEADERS = [
     (b"host", b"api.test"),
@@ -90,11 +91,18 @@ async def _send(message: Message) -> None:
         raise RuntimeError(f"the application answered {message['status']}")
 
 
-def _case(app: ASGIApp, tokens: Sequence[str], repeat: bool) -> Case:
+def run_through(app: ASGIApp) -> Callable[[list[Scope]], None]:
+    """The loop that brings each of a batch of scopes to an application, and forgets it as a server does."""
+
     def run(batch: list[Scope]) -> None:
-        while batch:  # a request is forgotten when it is answered, as in a server
+        while batch:
             drive(app(batch.pop(), _receive, _send))
 
+    return run
+
+
+def _case(app: ASGIApp, tokens: Sequence[str], repeat: bool) -> Case:
+    run = run_through(app)
     if repeat:
         one = repeating(tokens, lambda items: run([request_scope(item) for item in items]))
         return Case(run, lambda count: [request_scope(token) for token in one(count)])
@@ -102,14 +110,20 @@ def _case(app: ASGIApp, tokens: Sequence[str], repeat: bool) -> Case:
     return Case(run, lambda count: [request_scope(token) for token in endless(count)])
 
 
-def request_cases(material: Material, protected: ASGIApp) -> Cases:
-    """The bare application, the same behind the inline signature, and `protected`: behind a middleware."""
-    tokens = material.tokens("RS256.new")
-    return {
-        "request bare": _case(application(), tokens, repeat=False),
-        "request signature": _case(
-            SignatureMiddleware(application(), material.public_key("RS256")), tokens, repeat=False
-        ),
-        "request new": _case(protected, tokens, repeat=False),
-        "request repeated": _case(protected, tokens, repeat=True),
-    }
+def request_cases(material: Material, protected: Callable[[Kind], ASGIApp]) -> Cases:
+    """For each kind the bare application, the same behind the inline signature, and behind a middleware.
+
+    Args:
+        material: The tokens.
+        protected: The application behind a middleware that trusts the provider of a kind.
+    """
+    found: Cases = {}
+    signature = SignatureMiddleware(application(), material.public_key("RS256"))
+    for kind in COMPARED:
+        tokens = material.tokens(f"RS256.{kind.name}")
+        behind = protected(kind)
+        found[f"{kind.name} bare"] = _case(application(), tokens, repeat=False)
+        found[f"{kind.name} signature"] = _case(signature, tokens, repeat=False)
+        found[f"{kind.name} new"] = _case(behind, tokens, repeat=False)
+        found[f"{kind.name} repeated"] = _case(behind, tokens, repeat=True)
+    return found

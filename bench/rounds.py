@@ -49,6 +49,10 @@ class Timings:
         """What one item of a case took."""
         return Spread.of([nanoseconds / 1e3 for nanoseconds in self.cases[case]])
 
+    def shown(self, case: str) -> str:
+        """The same in words."""
+        return f"{self.microseconds(case).median:.1f} us"
+
     def ratio(self, case: str, floor: str) -> Spread:
         """A case over its floor, round by round."""
         return Spread.of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.environments import ROOT, environment
@@ -39,9 +40,11 @@ class Settings:
         arguments = [python or self.python, "-m", "bench.worker", module, where, str(self.batch_milliseconds)]
         return Worker(arguments, ROOT, environment())
 
-    def node_worker(self, name: str) -> Worker:
-        """A worker under Node.js."""
+    def node_worker(self, name: str, subjects: Iterable[tuple[str, str]]) -> Worker:
+        """A worker under Node.js, for some algorithms and kinds of token."""
         assert self.node is not None
         script = str(ROOT / "build" / "bench" / "node" / "worker.mjs")
-        arguments = [self.node, script, name, str(self.material.directory), str(self.batch_milliseconds)]
+        listed = ",".join(map(" ".join, subjects))
+        where = str(self.material.directory)
+        arguments = [self.node, script, name, where, str(self.batch_milliseconds), listed]
         return Worker(arguments, ROOT, environment())

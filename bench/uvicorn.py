@@ -21,21 +21,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.environments import BUILD, ROOT, environment
+from bench.kinds import Kind
+from bench.material import COMPARED, EXAMPLE
 from bench.report import Figure, Findings
 from bench.rounds import Spread
 from bench.settings import Settings
 
 CONNECTIONS = 32
 LOAD_SECONDS = 0.3
-LOADS = (
-    ("repeated", "bare"),
-    ("repeated", "nothing"),
-    ("repeated", "bearerguard"),
-    ("new", "bare"),
-    ("new", "signature"),
-    ("new", "bearerguard"),
+SERVED = {"repeated": ("bare", "nothing", "bearerguard"), "new": ("bare", "signature", "bearerguard")}
+LOADS = tuple(
+    (tokens, kind.name, served)
+    for kind in COMPARED
+    for tokens, all_served in SERVED.items()
+    for served in all_served
 )
-Load = tuple[str, str]
+Load = tuple[str, str, str]
+"""Repeated or new tokens, of which kind, for which of the servers."""
+
+
+AGAINST = {"bare": "the same without authentication", "signature": "a bare signature check"}
 
 
 def _pinned(command: list[str], position: int) -> list[str]:
@@ -102,12 +107,24 @@ def _load(wrk: str, server: _Server, tokens: Path) -> Rate:
     ]
     before = server.processor_seconds()
     with subprocess.Popen(_pinned(command, 0), stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and server.processor_seconds() == before:
+            time.sleep(0.005)  # it builds its requests first, and is not to be interrupted meanwhile
         time.sleep(LOAD_SECONDS)
-        process.send_signal(signal.SIGINT)  # it counts whole seconds; interrupted, it says what it has done
-        output, _ = process.communicate(timeout=30)
+        output = _interrupted(process)
     requests, wall = counted(output)
     server.answered[tokens] = server.answered.get(tokens, 0) + requests
     return Rate(requests / (server.processor_seconds() - before), wall)
+
+
+def _interrupted(process: subprocess.Popen[str]) -> str:
+    """End `wrk`, which counts whole seconds; interrupted, it says what it has done."""
+    for _ in range(30):
+        process.send_signal(signal.SIGINT)  # once is not enough where it was about to go to sleep
+        try:
+            return process.communicate(timeout=2)[0]
+        except subprocess.TimeoutExpired:
+            continue
+    raise RuntimeError("wrk does not end")
 
 
 def _percentage(taken: dict[Load, list[Rate]], one: Load, other: Load) -> Spread:
@@ -118,25 +135,29 @@ def _figures(taken: dict[Load, list[Rate]]) -> list[Figure]:
     def rate(load: Load) -> str:
         return f"{Spread.of([rate.wall for rate in taken[load]]).median:,.0f} req/s"
 
-    def figure(what: str, load: Load, other: Load, against: str, target: float | None) -> Figure:
-        value = _percentage(taken, load, other)
+    def figure(
+        kind: Kind, what: str, load: tuple[str, str], other: str, target: float | None = None
+    ) -> Figure:
+        tokens, served = load
         return Figure(
-            f"uvicorn, {what}", value, "%", target, at_least=True, against=against, absolute=rate(load)
+            f"uvicorn, {what}, {kind.title}",
+            _percentage(taken, (tokens, kind.name, served), (tokens, kind.name, other)),
+            "%",
+            target if kind is EXAMPLE else None,
+            at_least=True,
+            against=AGAINST[other],
+            absolute=rate((tokens, kind.name, served)),
         )
 
-    bare = "the same without authentication"
-    return [
-        figure("repeated token", ("repeated", "bearerguard"), ("repeated", "bare"), bare, 85),
-        figure("a middleware that does nothing", ("repeated", "nothing"), ("repeated", "bare"), bare, None),
-        figure(
-            "each token new, RS256",
-            ("new", "bearerguard"),
-            ("new", "signature"),
-            "a bare signature check",
-            85,
-        ),
-        figure("each token new, RS256", ("new", "bearerguard"), ("new", "bare"), bare, None),
-    ]
+    figures = []
+    for kind in COMPARED:
+        figures += [
+            figure(kind, "repeated token", ("repeated", "bearerguard"), "bare", 85),
+            figure(kind, "a middleware that does nothing", ("repeated", "nothing"), "bare"),
+            figure(kind, "each token new, RS256", ("new", "bearerguard"), "signature", 85),
+            figure(kind, "each token new, RS256", ("new", "bearerguard"), "bare"),
+        ]
+    return figures
 
 
 def measure(settings: Settings) -> Findings:
@@ -151,21 +172,23 @@ def measure(settings: Settings) -> Findings:
     wrk = shutil.which("wrk")
     if wrk is None or not Path("/proc/self/schedstat").is_file():
         return Findings(notes=["wrk is not installed, or this is no Linux: no figures under uvicorn"])
-    pool = settings.material.directory / "RS256.new.txt"
-    one = BUILD / "one-token.txt"
-    one.write_text(settings.material.tokens("RS256.new")[0] + "\n", "ascii")
-    kinds = dict.fromkeys(kind for _, kind in LOADS)
-    servers = {kind: _Server(settings.python, kind, settings.material.directory) for kind in kinds}
+    files = {}
+    for kind in COMPARED:
+        files["new", kind.name] = settings.material.directory / f"RS256.{kind.name}.txt"
+        files["repeated", kind.name] = one = BUILD / f"one-{kind.name}.txt"
+        one.write_text(settings.material.tokens(f"RS256.{kind.name}")[0] + "\n", "ascii")
+    all_served = dict.fromkeys(served for _, _, served in LOADS)
+    servers = {served: _Server(settings.python, served, settings.material.directory) for served in all_served}
     taken: dict[Load, list[Rate]] = {load: [] for load in LOADS}
     try:
-        for kind in kinds:
-            _load(wrk, servers[kind], pool)
+        for server in servers.values():
+            _load(wrk, server, files["new", EXAMPLE.name])
         end = time.monotonic() + settings.part_seconds
         for number in range(settings.rounds):
             turn = number % len(LOADS)
             for load in LOADS[turn:] + LOADS[:turn]:
-                tokens, kind = load
-                taken[load].append(_load(wrk, servers[kind], one if tokens == "repeated" else pool))
+                tokens, kind_name, served = load
+                taken[load].append(_load(wrk, servers[served], files[tokens, kind_name]))
             if time.monotonic() > end:
                 break
     finally:

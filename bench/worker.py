@@ -29,9 +29,10 @@ def timed(case: Case, count: int) -> float:
     case.run(case.feed(max(1, count // 8)))
     batch = case.feed(count)
     gc.collect()
+    length = len(batch)  # a loop may empty it
     start = case.clock()
     case.run(batch)
-    return (case.clock() - start) / count
+    return (case.clock() - start) / length
 
 
 def batch_size(case: Case, milliseconds: float) -> int:

@@ -7,21 +7,25 @@ import asyncio
 from fastmcp.server.auth.providers.jwt import JWTVerifier
 
 from bench.cases import Cases, async_loop, token_cases
-from bench.material import ALGORITHMS, AUDIENCE, ISSUER, Material
+from bench.material import SUBJECTS, Material
 
 
 def cases(material: Material, url: str) -> Cases:
     """`verify_token`, which answers a refusal with None."""
     found: Cases = {}
-    for algorithm in ALGORITHMS:
+    for algorithm, kind in SUBJECTS:
+        subject = f"{algorithm}.{kind.name}"
         verifier = JWTVerifier(
-            jwks_uri=f"{url}/{algorithm}.jwks.json", issuer=ISSUER, audience=AUDIENCE, algorithm=algorithm
+            jwks_uri=f"{url}/{subject}.jwks.json",
+            issuer=kind.issuer,
+            audience=kind.audience,
+            algorithm=algorithm,
         )
 
         async def verify(token: str, verifier: JWTVerifier = verifier) -> None:
             if await verifier.verify_token(token) is None:
                 raise RuntimeError("refused")
 
-        asyncio.run(verify(material.tokens(f"{algorithm}.new")[0]))  # fetches the keys
-        found |= token_cases(material, algorithm, async_loop(verify))
+        asyncio.run(verify(material.tokens(subject)[0]))  # fetches the keys
+        found |= token_cases(material, algorithm, kind, async_loop(verify))
     return found

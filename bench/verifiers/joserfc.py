@@ -6,22 +6,27 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from bench.cases import Cases, loop, token_cases
-from bench.material import ALGORITHMS, AUDIENCE, ISSUER, Material
+from bench.material import SUBJECTS, Material
 
 
 def cases(material: Material, url: str) -> Cases:
     """`jwt.decode` and the validation of `iss`, `aud` and `exp`."""
     found: Cases = {}
-    claims = jwt.JWTClaimsRegistry(
-        iss={"essential": True, "value": ISSUER},
-        aud={"essential": True, "value": AUDIENCE},
-        exp={"essential": True},
-    )
-    for algorithm in ALGORITHMS:
-        keys = KeySet.import_key_set(material.key_set(algorithm))  # type: ignore[arg-type]
+    for algorithm, kind in SUBJECTS:
+        keys = KeySet.import_key_set(material.key_set(f"{algorithm}.{kind.name}"))  # type: ignore[arg-type]
+        claims = jwt.JWTClaimsRegistry(
+            iss={"essential": True, "value": kind.issuer},
+            aud={"essential": True, "value": kind.audience},
+            exp={"essential": True},
+        )
 
-        def verify(token: str, keys: KeySet = keys, allowed: tuple[str, ...] = (algorithm,)) -> None:
+        def verify(
+            token: str,
+            keys: KeySet = keys,
+            claims: jwt.JWTClaimsRegistry = claims,
+            allowed: tuple[str, ...] = (algorithm,),
+        ) -> None:
             claims.validate(jwt.decode(token, keys, algorithms=list(allowed)).claims)
 
-        found |= token_cases(material, algorithm, loop(verify))
+        found |= token_cases(material, algorithm, kind, loop(verify))
     return found

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from bearerguard import InvalidToken, Provider, ResourceServer
 from bench.cases import Case, Cases, async_loop, loop, refusing_loop, repeating, rotating, token_cases
-from bench.material import ALGORITHMS, AUDIENCE, ISSUER, Material
+from bench.kinds import Kind
+from bench.material import EXAMPLE, SUBJECTS, Material
 
 
-def resource_server(material: Material, algorithm: str) -> ResourceServer:
-    """A server that trusts one provider by its key set, defaults everywhere."""
-    return ResourceServer(Provider(ISSUER, audience=AUDIENCE, keys=material.key_set(algorithm)))
+def provider(material: Material, algorithm: str, kind: Kind = EXAMPLE) -> Provider:
+    """A provider that is trusted by its key set, defaults everywhere."""
+    keys = material.key_set(f"{algorithm}.{kind.name}")
+    return Provider(kind.issuer, audience=kind.audience, keys=keys, **kind.options)
+
+
+def resource_server(material: Material, algorithm: str, kind: Kind = EXAMPLE) -> ResourceServer:
+    """A server that trusts one such provider."""
+    return ResourceServer(provider(material, algorithm, kind))
 
 
 def cases(material: Material, url: str) -> Cases:
-    """Every algorithm; for RS256 also the asynchronous way and what is refused."""
+    """Every algorithm; for RS256 and the example also the asynchronous way and what is refused."""
     found: Cases = {}
-    for algorithm in ALGORITHMS:
-        found |= token_cases(material, algorithm, loop(resource_server(material, algorithm).verify))
+    for algorithm, kind in SUBJECTS:
+        verify = resource_server(material, algorithm, kind).verify
+        found |= token_cases(material, algorithm, kind, loop(verify))
 
     run = async_loop(resource_server(material, "RS256").averify)
-    pool = material.tokens("RS256.new")
+    pool = material.tokens("RS256.example")
     found["RS256 averify new"] = Case(run, rotating(pool))
     found["RS256 averify repeated"] = Case(run, repeating(pool, run))
 
-    verify = resource_server(material, "RS256").verify
-    refuse = refusing_loop(verify, InvalidToken)
-    for kind in ("RS256.forged", "RS256.expired", "junk"):
-        found[f"refused {kind.rpartition('.')[2]}"] = Case(refuse, rotating(material.tokens(kind)))
+    refuse = refusing_loop(resource_server(material, "RS256").verify, InvalidToken)
+    for kind_of_refused in ("RS256.forged", "RS256.expired", "junk"):
+        name = kind_of_refused.rpartition(".")[2]
+        found[f"refused {name}"] = Case(refuse, rotating(material.tokens(kind_of_refused)))
     return found

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+
 import jwt
 
 from bench.cases import Cases, loop, token_cases
-from bench.material import ALGORITHMS, AUDIENCE, ISSUER, Material
+from bench.material import SUBJECTS, Material
 
 REQUIRED = {"require": ["iss", "aud", "exp"]}
 
 
 def cases(material: Material, url: str) -> Cases:
-    """PyJWKClient for each algorithm."""
+    """PyJWKClient for each algorithm and kind."""
     found: Cases = {}
-    for algorithm in ALGORITHMS:
-        client = jwt.PyJWKClient(f"{url}/{algorithm}.jwks.json")
+    for algorithm, kind in SUBJECTS:
+        client = jwt.PyJWKClient(f"{url}/{algorithm}.{kind.name}.jwks.json")
+        decode = functools.partial(
+            jwt.decode,
+            algorithms=(algorithm,),
+            audience=kind.audience,
+            issuer=kind.issuer,
+            options=REQUIRED,
+        )
 
         def verify(
-            token: str, client: jwt.PyJWKClient = client, allowed: tuple[str, ...] = (algorithm,)
+            token: str, client: jwt.PyJWKClient = client, decode: functools.partial[object] = decode
         ) -> object:
-            key = client.get_signing_key_from_jwt(token)
-            return jwt.decode(token, key, allowed, audience=AUDIENCE, issuer=ISSUER, options=REQUIRED)
+            return decode(token, client.get_signing_key_from_jwt(token))
 
-        found |= token_cases(material, algorithm, loop(verify))
+        found |= token_cases(material, algorithm, kind, loop(verify))
     return found

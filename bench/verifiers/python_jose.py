@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+
 from jose import jwt
 
 from bench.cases import Cases, loop, token_cases
-from bench.material import AUDIENCE, ISSUER, Material
+from bench.material import SUBJECTS, Material
 
 
 def cases(material: Material, url: str) -> Cases:
     """`jwt.decode` with issuer and audience."""
     found: Cases = {}
     required = {f"require_{claim}": True for claim in ("iss", "aud", "exp")}
-    for algorithm in ("RS256", "ES256"):
-        keys = material.key_set(algorithm)
-
-        def verify(token: str, keys: dict[str, object] = keys, algorithm: str = algorithm) -> object:
-            return jwt.decode(
-                token, keys, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER, options=required
-            )
-
-        found |= token_cases(material, algorithm, loop(verify))
+    for algorithm, kind in SUBJECTS:
+        if algorithm == "EdDSA":
+            continue
+        verify = functools.partial(
+            jwt.decode,
+            key=material.key_set(f"{algorithm}.{kind.name}"),
+            algorithms=[algorithm],
+            audience=kind.audience,
+            issuer=kind.issuer,
+            options=required,
+        )
+        found |= token_cases(material, algorithm, kind, loop(verify))
     return found

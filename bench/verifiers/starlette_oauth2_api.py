@@ -6,19 +6,17 @@ from starlette_oauth2_api import AuthenticateMiddleware
 
 from bench import requests
 from bench.cases import Cases, loop, token_cases
-from bench.material import AUDIENCE, ISSUER, Material
-
-
-def providers(material: Material, algorithm: str) -> dict[str, dict[str, object]]:
-    """The providers as its page shows them, the keys given as an object."""
-    return {"issuer": {"issuer": ISSUER, "audience": AUDIENCE, "keys": material.key_set(algorithm)}}
+from bench.material import SUBJECTS, Material, providers_of
 
 
 def cases(material: Material, url: str) -> Cases:
     """Its verification of a token, and its middleware around a Starlette application."""
     found: Cases = {}
-    for algorithm in ("RS256", "ES256"):
-        middleware = AuthenticateMiddleware(None, providers(material, algorithm))
-        found |= token_cases(material, algorithm, loop(middleware.claims))
-    protected = AuthenticateMiddleware(requests.application(), providers(material, "RS256"))
-    return found | requests.request_cases(material, protected)
+    for algorithm, kind in SUBJECTS:
+        if algorithm != "EdDSA":
+            middleware = AuthenticateMiddleware(None, providers_of(material, [kind], algorithm))
+            found |= token_cases(material, algorithm, kind, loop(middleware.claims))
+    return found | requests.request_cases(
+        material,
+        lambda kind: AuthenticateMiddleware(requests.application(), providers_of(material, [kind])),
+    )
