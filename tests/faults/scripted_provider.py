@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from bearerguard import AccessToken, Provider, RemoteKeys, ResourceServer
+from bearerguard import AccessToken, Provider, ProviderUnavailable, RemoteKeys, ResourceServer
 from bearerguard.testing import Clock, Issuer
 from tests.faults.fault_server import Answer, FaultServer, Headers, respond
 
@@ -129,6 +129,18 @@ def until(condition: Callable[[], bool], what: str = "what was waited for") -> N
     while not condition():
         assert time.monotonic() < end, f"{what} did not happen"
         time.sleep(0.002)
+
+
+def eventually_verified(server: ResourceServer, token: str) -> None:
+    """Verify as a client that is told to come back: with keys in hand nobody waits long for new ones."""
+
+    def passes() -> bool:
+        try:
+            return verify(server, token).subject == "user-1"
+        except ProviderUnavailable as unavailable:
+            return unavailable.retry_after != 1.0
+
+    until(passes, "a good answer")
 
 
 async def auntil(condition: Callable[[], bool], what: str = "what was waited for") -> None:

@@ -225,12 +225,15 @@ def _verifier(provider: Provider, source: KeySource, clock: Callable[[], float])
 
 
 def is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
-    """Whether keys that are due for a refresh may be used meanwhile; has the refresh started.
+    """Whether keys that are due for a refresh may be used meanwhile; then has the refresh started.
 
-    Keys from the future are due as well: the clock was set back, and would keep them for longer.
+    Keys from the future are due as well: the clock was set back, and would keep them for longer. For keys that
+    are too old to be used the request waits, and the refresh is its own.
     """
+    if now >= key_set.usable_until:
+        return False
     source.refresh_ahead(now)
-    return now < key_set.usable_until
+    return True
 
 
 def _cnf(claims: ClaimsSet) -> dict[str, Any] | None:

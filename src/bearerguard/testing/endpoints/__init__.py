@@ -6,3 +6,5 @@ with an `ENDPOINT` that is named in `table`; the metadata then list it.
 """
 
 from __future__ import annotations
+
+__all__: list[str] = []
