@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from bearerguard.provider import Provider
+from bearerguard.provider import ANY_JWT, Provider
 from bearerguard.provider.keys import keys_with
 from bearerguard.server import ResourceServer
 
@@ -38,6 +38,7 @@ def server_by_jwks_uri(
         keys=keys_with(jwks_uri, name, http_options=http_options),
         algorithms=algorithms,
         leeway=leeway,
+        profile=ANY_JWT,
         name=name,
         dangerously_accept_any_issuer=issuer is None,
         dangerously_accept_any_audience=audience is None,

@@ -98,7 +98,9 @@ def admitted(
         while isinstance(outcome, WaitForKeys):
             assert server.stages is not None
             assert isinstance(outcome.source, StubSource)
-            outcome = server.stages.send((waited or {})[outcome.source])
+            # For a new key under the old name one may always ask; whoever tests that says what comes of it.
+            is_second_look = outcome.cause == "signature" and waited is None
+            outcome = server.stages.send(None if is_second_look else (waited or {})[outcome.source])
     except StopIteration as stop:
         return accepted(stop.value)
     return outcome

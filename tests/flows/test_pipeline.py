@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from msgspec import structs
 
 from bearerguard import (
     ID_TOKEN,
+    JWT,
     RFC9068,
     InvalidToken,
+    Profile,
     Provider,
     ProviderUnavailable,
 )
@@ -19,6 +22,7 @@ from bearerguard._flows.pipeline import Stages
 from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import Keys
 from bearerguard._limits import MAX_TOKEN_BYTES
+from bearerguard.provider import ANY_JWT
 from bearerguard.testing import Clock, Issuer, signing_key
 from tests.flows.pipeline import (
     ISSUER,
@@ -358,6 +362,66 @@ def test_keys_that_were_tried_before_a_wait_are_not_tried_after_it(
     with pytest.raises(InvalidToken):
         stages_of(server).send(None)
     assert keys.tried == tried
+
+
+# -- a new key under the old name
+
+
+def test_a_bad_signature_under_a_known_kid_waits_for_a_key_that_may_have_replaced_it() -> None:
+    impostor = {**signing_key("P-256").public_jwk(), "kid": ISSUER.signing_key.kid}
+    source = StubSource(impostor)
+    server = admitting(source)
+    assert server.attempt(TOKEN, NOW) == WaitForKeys(source, "signature")
+    source.publish(JWKS)
+    with pytest.raises(StopIteration) as stop:
+        stages_of(server).send(None)
+    assert accepted(stop.value.value).subject == "user-1"
+
+
+@pytest.mark.parametrize("outcome", [None, 30.0], ids=["in vain", "in trouble"])
+def test_where_it_waited_in_vain_a_bad_signature_stays_a_401(outcome: float | None) -> None:
+    source = StubSource(JWKS)
+    refused = refusal(admitting(source), ISSUER.forged(), waited={source: outcome})
+    assert (refused.status, refused.reason) == (401, "signature")
+
+
+def test_under_given_keys_a_bad_signature_is_refused_at_once() -> None:
+    server = admitting(StubSource(JWKS, is_fixed=True))
+    with pytest.raises(InvalidToken):
+        server.attempt(ISSUER.forged(), NOW)
+    assert server.stages is None
+
+
+# -- tokens of other kinds
+
+
+@pytest.mark.parametrize(
+    ("profile", "header", "claims", "verdict"),
+    [
+        (JWT, {"typ": "JWT"}, {"typ": "ID"}, "type"),
+        (JWT, {"typ": None}, {"at_hash": "a"}, "type"),
+        (JWT, {"typ": "at+jwt"}, {"at_hash": "a"}, "accepted"),
+        (ANY_JWT, {"typ": "JWT"}, {"at_hash": "a", "typ": "ID"}, "accepted"),
+        (ID_TOKEN, {"typ": "JWT"}, {"at_hash": "a", "nonce": "b"}, "accepted"),
+    ],
+)
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
+def test_a_token_of_another_kind_is_refused_where_the_profile_says_so(
+    profile: Profile, header: dict[str, Any], claims: dict[str, Any], verdict: str, waits: bool
+) -> None:
+    source = StubSource(*([] if waits else [JWKS]))
+    server = admitting(source, profile=profile)
+    token = ISSUER.token(header=header, **claims)
+    if waits:
+        wanted(server.attempt(token, NOW))
+        source.publish(JWKS)
+    decide = partial(stages_of(server).send, None) if waits else partial(server.attempt, token, NOW)
+    if verdict == "accepted" and not waits:
+        accepted(decide())
+        return
+    with pytest.raises(InvalidToken if verdict == "type" else StopIteration) as end:
+        decide()
+    assert verdict == getattr(end.value, "reason", "accepted")
 
 
 # -- binding

@@ -232,12 +232,28 @@ def test_a_flood_leaves_nothing_in_memory(provider: ScriptedProvider) -> None:
     assert after - before < 200_000
 
 
-def test_a_forged_token_under_a_known_kid_costs_no_fetch(provider: ScriptedProvider) -> None:
+def test_forged_tokens_under_a_known_kid_cost_one_fetch_in_five_minutes(provider: ScriptedProvider) -> None:
+    """The key may have been replaced under its old name, but nobody asks for it at an attacker's rate."""
     server = provider.server()
     server.warm_up()
-    for _ in range(100):
+    for fetches in (2, 3):
+        for _ in range(100):
+            assert refused(server, provider.issuer.forged()) == "signature"
+        assert provider.fetches == fetches
+        provider.clock.advance(299)
         assert refused(server, provider.issuer.forged()) == "signature"
-    assert provider.fetches == 1
+        assert provider.fetches == fetches
+        provider.clock.advance(2)
+
+
+def test_a_new_key_under_the_old_kid_is_found(provider: ScriptedProvider) -> None:
+    server = provider.server()
+    server.warm_up()
+    kid = provider.issuer.signing_key.kid
+    provider.issuer.rotate()
+    provider.answer(respond({"keys": [{**key, "kid": kid} for key in provider.issuer.jwks()["keys"][:1]]}))
+    token = provider.token(header={"kid": kid})
+    assert verify(server, token).subject == "user-1"
 
 
 # -- a signature that does not verify under a known kid

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from bearerguard._core.claims import ClaimChecks, ClaimsSet, compose_checks
+from bearerguard._core.token_kind import refuse_other_kinds
 from bearerguard._flows.effects import Cause, KeySource, WaitForKeys
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import Keys, KeySet
@@ -56,6 +57,7 @@ class JwtVerifier(Struct, frozen=True):
     algorithms: frozenset[str]
     types: frozenset[str | None]
     check: ClaimChecks
+    refuses_other_kinds: bool
 
     def decide(  # noqa: PLR0917 - the parts of a token; on the way of each new one no object is made of them
         self,
@@ -96,13 +98,16 @@ class JwtVerifier(Struct, frozen=True):
         keys = key_set.keys
         for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
             if verify(signature, signing_input):
-                return Verdict(
-                    self.provider, payload, None, now, self.check(claims, now), source, keys, _cnf(claims)
-                )
-        if (alg, kid) in keys.named or key_set.refresh_at == inf:
+                until = self.check(claims, now)
+                if self.refuses_other_kinds and typ != "at+jwt":
+                    refuse_other_kinds(claims)
+                return Verdict(self.provider, payload, None, now, until, source, keys, _cnf(claims))
+        if key_set.refresh_at == inf:
             raise _not_signed(keys, alg, kid)
-        # No key of that name: it may have been published since. Keys without a name may have been replaced.
-        return self._after("unknown_kid", keys, header, claims, payload, signing_input, signature)
+        # No key of that name: it may have been published since. Keys without a name may have been replaced,
+        # and so may one under its old name.
+        cause: Cause = "signature" if (alg, kid) in keys.named else "unknown_kid"
+        return self._after(cause, keys, header, claims, payload, signing_input, signature)
 
     def _after(  # noqa: PLR0917 - as `decide`
         self,
@@ -115,7 +120,7 @@ class JwtVerifier(Struct, frozen=True):
         signature: bytes,
     ) -> Deciding:
         """Wait for keys, once; then decide for good. Keys that were tried before are not tried again."""
-        source, (alg, kid, _) = self.source, header
+        source, (alg, kid, typ) = self.source, header
         retry_after = yield WaitForKeys(source, cause)
         now = self.clock()
         key_set = source.key_set
@@ -128,6 +133,8 @@ class JwtVerifier(Struct, frozen=True):
             for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
                 if verify(signature, signing_input):
                     until = self.check(claims, now)
+                    if self.refuses_other_kinds and typ != "at+jwt":
+                        refuse_other_kinds(claims)
                     return Verdict(self.provider, payload, None, now, until, source, keys, _cnf(claims))
         if retry_after is not None and (alg, kid) not in keys.named:
             raise _unavailable(retry_after)
@@ -221,14 +228,17 @@ def _verifier(provider: Provider, source: KeySource, clock: Callable[[], float])
         required=provider.profile.required_claims,
         required_values=provider.required_values,
     )
-    return JwtVerifier(provider, source, clock, frozenset(provider.algorithms), provider.profile.types, check)
+    profile = provider.profile
+    return JwtVerifier(
+        provider, source, clock, provider.algorithms, profile.types, check, profile.refuses_other_kinds
+    )
 
 
 def is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
     """Whether keys that are due for a refresh may be used meanwhile; then has the refresh started.
 
-    Keys from the future are due as well: the clock was set back, and would keep them for longer. For keys that
-    are too old to be used the request waits, and the refresh is its own.
+    Keys from the future are due as well: the clock was set back, and would keep them for longer. For keys
+    that are too old to be used the request waits, and the refresh is its own.
     """
     if now >= key_set.usable_until:
         return False

@@ -8,10 +8,11 @@ from __future__ import annotations
 from bearerguard._jose.algorithms import ASYMMETRIC
 from bearerguard._limits import DEFAULT_LEEWAY
 from bearerguard.provider.keys import RemoteKeys
-from bearerguard.provider.profiles import ID_TOKEN, JWT, RFC9068, Profile
+from bearerguard.provider.profiles import ANY_JWT, ID_TOKEN, JWT, RFC9068, Profile
 from bearerguard.provider.provider import Provider
 
 __all__ = [
+    "ANY_JWT",
     "ASYMMETRIC",
     "DEFAULT_LEEWAY",
     "ID_TOKEN",

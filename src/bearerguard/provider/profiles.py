@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["ID_TOKEN", "JWT", "RFC9068", "Profile"]
+__all__ = ["ANY_JWT", "ID_TOKEN", "JWT", "RFC9068", "Profile"]
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -19,15 +19,21 @@ class Profile(msgspec.Struct, frozen=True):
         name: for error messages and logs.
         types: the accepted `typ` values, lower case, without `application/`; None for an absent one.
         required_claims: claims that must be there, besides `iss`, `exp` and the audience.
+        refuses_other_kinds: whether a token is refused that says of itself that it is an ID token, a refresh
+            token, a logout token or an authorization response. A `typ` of `at+jwt` says what it is.
     """
 
     name: str
     types: frozenset[str | None]
     required_claims: tuple[str, ...] = ()
+    refuses_other_kinds: bool = False
 
 
-JWT: Final = Profile("JWT", frozenset({None, "jwt", "at+jwt"}))
+JWT: Final = Profile("JWT", frozenset({None, "jwt", "at+jwt"}), refuses_other_kinds=True)
 """Any signed JWT that is meant as an access token: what most providers issue. The default."""
+
+ANY_JWT: Final = Profile("ANY_JWT", JWT.types)
+"""Any signed JWT of the provider, ID tokens too: what starlette-oauth2-api and layabauth promise."""
 
 RFC9068: Final = Profile("RFC9068", frozenset({"at+jwt"}), ("sub", "client_id", "iat", "jti"))
 """The JWT profile for access tokens (RFC 9068, sections 2.1 and 2.2): nothing can be mistaken for one."""

@@ -29,7 +29,7 @@ from bearerguard.answer import answer
 from bearerguard.context import Serving, current
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
 from bearerguard.guard import BaseGuard, exact_paths
-from bearerguard.provider import Provider
+from bearerguard.provider import ANY_JWT, Provider
 from bearerguard.provider._warning import warn_caller
 from bearerguard.provider.keys import RemoteKeys, keys_with
 from bearerguard.server import ResourceServer
@@ -198,7 +198,7 @@ def _provider(
             "tokens, 'audience': the 'aud' of those meant for this API, 'keys': its jwks_uri}."
         )
     _question_unknown(name, given)
-    options = {option: given[option] for option in _OF_PROVIDER if option in given}
+    options = {"profile": ANY_JWT, **{option: given[option] for option in _OF_PROVIDER if option in given}}
     keys = options.pop("keys", None)
     if get_keys is not None and not (isinstance(keys, str) and keys.startswith("http://")):
         # An http:// address is left as it is, to be refused: what it brings could be anybody's.
