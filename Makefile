@@ -21,7 +21,7 @@ demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them
 
 # The parts of the suite. Core covers every branch of _jose, _core and _flows by itself, so that the others need no
 # tracing; world starts servers, threads and processes, and mostly waits for them.
-WORLD := $(addprefix tests/,browser keys examples faults integration io seeds testing)
+WORLD := $(addprefix tests/,browser cli keys examples faults integration io peers seeds testing)
 HOSTILE := $(addprefix tests/,hostile advisories vectors)
 CORE := $(addprefix tests/,jose core flows)
 PARTS := world hostile core doors
