@@ -27,9 +27,9 @@ from starlette.responses import PlainTextResponse, Response
 
 import bearerguard
 from bearerguard import ResourceServer, Rule, claim
+from bearerguard.asgi import Guard as ASGIGuard
 from bearerguard.fastapi import Guard as FastAPIGuard
 from bearerguard.flask import Guard as FlaskGuard
-from bearerguard.guard import BaseGuard
 from bearerguard.starlette import AuthenticateMiddleware
 from bench import floor, requests
 from bench.callgrind import mark
@@ -80,13 +80,14 @@ def _flask(decorate: Callable[[Any], Any]) -> Run:
     def greet() -> str:
         return "hello"
 
-    def start(status: str, headers: Any, exc_info: Any = None) -> None:
+    def start(status: str, headers: Any, exc_info: Any = None) -> Any:
         if status != "200 OK":
             raise RuntimeError(f"the application answered {status}")
 
     def run(batch: Sequence[dict[str, Any]]) -> None:
         for environ in batch:
-            app.wsgi_app(environ, start).close()
+            answer: Any = app.wsgi_app(environ, start)
+            answer.close()
 
     return run
 
@@ -133,10 +134,6 @@ def _read(name: str) -> Run:
     return run
 
 
-def _headers(token: str) -> list[tuple[bytes, bytes]]:
-    return [*requests.OTHER_HEADERS, (b"authorization", b"Bearer " + token.encode())]
-
-
 def steps_of(material: Material, kind: Kind) -> Iterator[Step]:
     """What is counted for a kind."""
     tokens = material.tokens(f"RS256.{kind.name}")
@@ -181,16 +178,14 @@ def steps_of(material: Material, kind: Kind) -> Iterator[Step]:
         remembered = [verify(tokens[0]) for _ in repeated]
         yield f"read {name}", _read(name), [verify(tokens[0]) for _ in repeated], remembered
 
-    guard, rule = BaseGuard(server()), reduce(and_, rules[:3])
-    headers = [_headers(tokens[0])] * COUNT
-    yield "authenticate", loop(guard.server.authenticate), headers, headers
-    yield "authenticate, three rules", loop(lambda one: guard.check(one, rule)), headers, headers
-    yield (
-        "authenticate, no rule",
-        loop(lambda one: guard.check(one, bearerguard.authenticated)),
-        headers,
-        headers,
-    )
+    guard = ASGIGuard(server())
+    for name, demand in (("no rule", None), ("three rules", reduce(and_, rules[:3]))):
+        behind = requests.run_through(guard.protect(_answer_nothing, demand))
+        yield f"asgi, {name}", behind, _scopes(repeated), _scopes(repeated)
+
+
+async def _answer_nothing(scope: Any, receive: Any, send: Any) -> None:
+    """The least that an application can be."""
 
 
 def _scopes(tokens: Sequence[str]) -> list[Any]:

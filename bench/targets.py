@@ -103,7 +103,7 @@ class Found:
 
     def rule(self, kind: str) -> float:
         """What a rule of three parts adds to the check of a remembered token."""
-        return self.step(kind, "authenticate, three rules") - self.step(kind, "authenticate, no rule")
+        return self.step(kind, "asgi, three rules") - self.step(kind, "asgi, no rule")
 
     def share(self, kind: str) -> float:
         """Requests with new tokens, of those of the server that checks only the signature; in percent."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jwt
 
 from bench.cases import Cases, loop, token_cases
 from bench.material import SUBJECTS, Material
 
-REQUIRED = {"require": ["iss", "aud", "exp"]}
+REQUIRED: Any = {"require": ["iss", "aud", "exp"]}
 
 
 def cases(material: Material, url: str) -> Cases:
@@ -26,7 +27,7 @@ def cases(material: Material, url: str) -> Cases:
         )
 
         def verify(
-            token: str, client: jwt.PyJWKClient = client, decode: functools.partial[object] = decode
+            token: str, client: jwt.PyJWKClient = client, decode: functools.partial[Any] = decode
         ) -> object:
             return decode(token, client.get_signing_key_from_jwt(token))
 
