@@ -13,7 +13,7 @@ from bearerguard._core.credentials import encoded
 from bearerguard._flows.effects import KeySource, WaitForKeys
 from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._jose.key_material import read_keys
-from bearerguard._jose.key_set import Keys, KeySet
+from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard.testing import Clock, Issuer
 
 NOW = 1_700_000_000.0
@@ -37,7 +37,7 @@ class StubSource:
 
     def publish(self, *jwks: Any, refresh_at: float = LATER, usable_until: float = inf) -> None:
         keys, _ = read_keys(list(jwks), allow_secret=True)
-        self.key_set = KeySet(Keys(keys), refresh_at=refresh_at, usable_until=usable_until)
+        self.key_set = KeySet(KeyIndex(keys), refresh_at=refresh_at, usable_until=usable_until)
 
     def refresh_ahead(self, now: float) -> None:
         self.asked_ahead.append(now)

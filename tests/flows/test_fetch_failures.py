@@ -13,7 +13,7 @@ from bearerguard._flows.discovery import discover
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
 from bearerguard._flows.key_fetch import Called, Discovered, Fetched, Origin, Published, fetch_keys
 from bearerguard._jose.key_material import read_keys
-from bearerguard._jose.key_set import Keys, KeySet
+from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard.testing import signing_key
 from tests.flows.pipeline import JWKS as JWKS_OF_ISSUER
 from tests.flows.pipeline import NOW, TOKEN, StubSource, accepted, admitting
@@ -140,7 +140,7 @@ def test_what_was_left_out_is_told_wherever_keys_come_from() -> None:
 
 def test_metadata_that_failed_are_told_where_the_keys_could_be_had_all_the_same() -> None:
     keys, _ = read_keys(KEY)
-    known = KeySet(Keys(keys), address=JWKS)
+    known = KeySet(KeyIndex(keys), address=JWKS)
     failure = FetchFailed("timeout", "too slow")
     outcome = fetched(Discovered(ISSUER), failure, answer({"keys": [KEY]}), known=known)
     assert outcome.doubt is failure
@@ -162,7 +162,7 @@ def test_a_function_is_called_and_nothing_else_is_asked() -> None:
 
 def test_metadata_that_were_left_out_for_lack_of_time_are_told_so() -> None:
     keys, _ = read_keys(KEY)
-    flow = fetch_keys(Discovered(ISSUER), KeySet(Keys(keys), address=JWKS), in_haste=True)
+    flow = fetch_keys(Discovered(ISSUER), KeySet(KeyIndex(keys), address=JWKS), in_haste=True)
     assert next(flow) == HttpGet(JWKS)
     with pytest.raises(StopIteration) as end:
         flow.send(answer(KEY))

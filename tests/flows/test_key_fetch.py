@@ -20,7 +20,7 @@ from bearerguard._flows.key_fetch import (
     max_age_of,
 )
 from bearerguard._jose.key_material import read_keys
-from bearerguard._jose.key_set import Keys, KeySet
+from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard.testing import signing_key
 
 KEY, OTHER = signing_key("P-256"), signing_key("Ed25519")
@@ -42,7 +42,7 @@ def metadata(**members: Any) -> HttpAnswer:
 
 def known(address: str | None = JWKS, etag: str | None = '"1"') -> KeySet:
     keys, _ = read_keys(KEY.public_jwk())
-    return KeySet(Keys(keys), etag=etag, address=address)
+    return KeySet(KeyIndex(keys), etag=etag, address=address)
 
 
 def play(

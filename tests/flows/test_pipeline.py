@@ -20,7 +20,7 @@ from bearerguard import (
 from bearerguard._flows.effects import WaitForKeys
 from bearerguard._flows.pipeline import Stages
 from bearerguard._jose.key_material import read_keys
-from bearerguard._jose.key_set import Keys
+from bearerguard._jose.key_set import KeyIndex
 from bearerguard._limits import MAX_TOKEN_BYTES
 from bearerguard.provider import ANY_JWT
 from bearerguard.testing import Clock, Issuer, signing_key
@@ -333,7 +333,7 @@ def test_the_stages_wait_for_each_source_at_most_once() -> None:
         stages_of(server).send(3.0)
 
 
-class CountingKeys(Keys):
+class CountingKeys(KeyIndex):
     """Keys that count how often they are tried, and verify nothing."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from bearerguard import AuthError
 from bearerguard._core.address import is_address, metadata_addresses
 from bearerguard._core.credentials import bearer_token, is_one_token, several_tokens
 from bearerguard._jose.key_material import read_keys
-from bearerguard._jose.key_set import Keys, dated
+from bearerguard._jose.key_set import KeyIndex, dated
 from tests.hostile import minting
 
 LIMIT = 16 * 1024
@@ -96,7 +96,7 @@ def test_slashes_alone_are_taken_off_an_issuers_path() -> None:
 
 
 def test_a_key_set_keeps_what_it_is_dated_with() -> None:
-    keys = Keys(read_keys(minting.issuer.jwks())[0])
+    keys = KeyIndex(read_keys(minting.issuer.jwks())[0])
     key_set = dated(keys, fetched_at=1000.0, lifetime=600.0, chance=0.0, etag='"1"', address="https://a")
     assert (key_set.keys, key_set.fetched_at, key_set.lifetime) == (keys, 1000.0, 600.0)
     assert (key_set.etag, key_set.address) == ('"1"', "https://a")

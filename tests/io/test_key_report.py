@@ -12,7 +12,7 @@ from bearerguard._io.key_report import VERSION, entries_of, export, health_of, r
 from bearerguard._io.remote_keys import Failure, RemoteKeySource
 from bearerguard._io.static_keys import StaticKeySource
 from bearerguard._jose.key_material import read_keys
-from bearerguard._jose.key_set import Keys, KeySet, dated
+from bearerguard._jose.key_set import KeyIndex, KeySet, dated
 from bearerguard.testing import Clock, signing_key
 
 NOW = 1_700_000_000.0
@@ -20,8 +20,8 @@ KEY, OTHER = signing_key("P-256"), signing_key("Ed25519")
 BY_FUNCTION = Called(dict)
 
 
-def keys(*jwks: Any) -> Keys:
-    return Keys(read_keys(list(jwks or (KEY.public_jwk(), OTHER.public_jwk())))[0])
+def keys(*jwks: Any) -> KeyIndex:
+    return KeyIndex(read_keys(list(jwks or (KEY.public_jwk(), OTHER.public_jwk())))[0])
 
 
 def fetched_keys(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bearerguard._jose.jwk import VerificationKey
-from bearerguard._jose.key_set import Keys, KeySet, dated, lifetime_of
+from bearerguard._jose.key_set import KeyIndex, KeySet, dated, lifetime_of
 
 
 def key(kid: str | None, *algs: str, thumbprint: str = "") -> VerificationKey:
@@ -17,7 +17,7 @@ def key(kid: str | None, *algs: str, thumbprint: str = "") -> VerificationKey:
 
 def test_a_named_key_is_found_by_its_name_and_algorithm() -> None:
     first, second = key("k1", "RS256", "PS256"), key("k2", "RS256")
-    keys = Keys([first, second])
+    keys = KeyIndex([first, second])
     assert keys.named.get(("RS256", "k1"), ()) == (first.verifiers["RS256"],)
     assert keys.named.get(("PS256", "k1"), ()) == (first.verifiers["PS256"],)
     assert keys.named.get(("PS256", "k2"), ()) == ()
@@ -26,7 +26,7 @@ def test_a_named_key_is_found_by_its_name_and_algorithm() -> None:
 
 def test_keys_that_share_a_name_are_all_found() -> None:
     first, second = key("k1", "RS256"), key("k1", "RS256")
-    assert Keys([first, second]).named.get(("RS256", "k1"), ()) == (
+    assert KeyIndex([first, second]).named.get(("RS256", "k1"), ()) == (
         first.verifiers["RS256"],
         second.verifiers["RS256"],
     )
@@ -34,19 +34,19 @@ def test_keys_that_share_a_name_are_all_found() -> None:
 
 def test_a_token_that_names_no_key_may_be_of_any_that_fits() -> None:
     named, unnamed, other = key("k1", "RS256"), key(None, "RS256"), key("k2", "ES256")
-    keys = Keys([named, unnamed, other])
+    keys = KeyIndex([named, unnamed, other])
     assert keys.unnamed("RS256", None) == (named.verifiers["RS256"], unnamed.verifiers["RS256"])
     assert keys.unnamed("EdDSA", None) == ()
 
 
 def test_a_token_that_names_an_absent_key_may_be_of_one_without_a_name() -> None:
     named, unnamed = key("k1", "RS256"), key(None, "RS256")
-    assert Keys([named, unnamed]).unnamed("RS256", "k9") == (unnamed.verifiers["RS256"],)
-    assert Keys([named]).unnamed("RS256", "k9") == ()
+    assert KeyIndex([named, unnamed]).unnamed("RS256", "k9") == (unnamed.verifiers["RS256"],)
+    assert KeyIndex([named]).unnamed("RS256", "k9") == ()
 
 
 def test_at_most_four_keys_are_tried_for_one_token() -> None:
-    many = Keys([key("k1", "RS256") for _ in range(6)] + [key(None, "RS256") for _ in range(6)])
+    many = KeyIndex([key("k1", "RS256") for _ in range(6)] + [key(None, "RS256") for _ in range(6)])
     assert len(many.named.get(("RS256", "k1"), ())) == 4
     assert len(many.unnamed("RS256", "k9")) == 4
     assert len(many.unnamed("RS256", None)) == 4
@@ -59,7 +59,7 @@ def named(*names: str | None) -> list[VerificationKey]:
 
 def test_a_later_answer_of_the_same_keys_keeps_the_object() -> None:
     keys = named("k1", "k2")
-    before = Keys(keys)
+    before = KeyIndex(keys)
     assert before.succeeded_by(keys) is before
     # Where all that fit are tried, their order is of no consequence.
     assert before.succeeded_by(reversed(keys)) is before
@@ -67,8 +67,8 @@ def test_a_later_answer_of_the_same_keys_keeps_the_object() -> None:
 
 def test_four_keys_are_tried_in_whatever_order_and_a_fifth_makes_the_order_count() -> None:
     four, five = named(*[None] * 4), named(*[None] * 5)
-    assert (before := Keys(four)).succeeded_by(reversed(four)) is before
-    before = Keys(five)
+    assert (before := KeyIndex(four)).succeeded_by(reversed(four)) is before
+    before = KeyIndex(five)
     after = before.succeeded_by(reversed(five))
     assert after is not before
     assert list(after.all) == list(reversed(five))
@@ -80,7 +80,7 @@ def test_four_keys_are_tried_in_whatever_order_and_a_fifth_makes_the_order_count
 def test_a_key_that_is_new_is_tried_first_wherever_it_was_published(place: int) -> None:
     old, new = named(*[None] * 4), key(None, "RS256", thumbprint="new")
     published = [*old[:place], new, *old[place:]]
-    after = Keys(old).succeeded_by(published)
+    after = KeyIndex(old).succeeded_by(published)
     assert list(after.all) == [new, *old]
     # And it stays so: an answer that brings nothing new changes nothing.
     assert after.succeeded_by(published) is after
@@ -88,7 +88,7 @@ def test_a_key_that_is_new_is_tried_first_wherever_it_was_published(place: int) 
 
 def test_of_keys_that_came_one_after_the_other_the_newest_are_tried() -> None:
     published = named(*[None] * 8)
-    keys = Keys(published[:4])
+    keys = KeyIndex(published[:4])
     for number in range(5, 9):
         keys = keys.succeeded_by(published[:number])
     assert [one.thumbprint for one in keys.all[:4]] == ["7", "6", "5", "4"]
@@ -96,14 +96,14 @@ def test_of_keys_that_came_one_after_the_other_the_newest_are_tried() -> None:
 
 def test_a_key_that_was_withdrawn_is_new_when_it_comes_back() -> None:
     first, second = named("k1", "k2")
-    again = Keys([first, second]).succeeded_by([second]).succeeded_by([second, first])
+    again = KeyIndex([first, second]).succeeded_by([second]).succeeded_by([second, first])
     assert list(again.all) == [first, second]
 
 
 def test_more_keys_without_a_name_than_are_tried_are_told() -> None:
-    assert Keys(named(*[None] * 4, "k1", "k2")).untried() == ()
-    assert Keys([]).untried() == ()
-    (told,) = Keys(named(*[None] * 5)).untried()
+    assert KeyIndex(named(*[None] * 4, "k1", "k2")).untried() == ()
+    assert KeyIndex([]).untried() == ()
+    (told,) = KeyIndex(named(*[None] * 5)).untried()
     assert told == (
         "5 keys without kid fit RS256, and for one token 4 of them are tried, the newest first: "
         "give each a kid"
@@ -120,18 +120,18 @@ def test_more_keys_without_a_name_than_are_tried_are_told() -> None:
     ids=["name", "material", "algorithms"],
 )
 def test_a_key_that_differs_in_name_material_or_algorithms_is_another(other: VerificationKey) -> None:
-    before = Keys([key("k1", "RS256", thumbprint="a")])
+    before = KeyIndex([key("k1", "RS256", thumbprint="a")])
     assert before.succeeded_by([other]) is not before
 
 
 def test_a_key_set_is_replaced_and_never_changed() -> None:
-    key_set: Any = KeySet(Keys([]))
+    key_set: Any = KeySet(KeyIndex([]))
     with pytest.raises(AttributeError):
         key_set.usable_until = inf
 
 
 def test_a_key_set_without_times_never_grows_old() -> None:
-    given = KeySet(Keys([]))
+    given = KeySet(KeyIndex([]))
     assert (given.fetched_at, given.refresh_at, given.usable_until) == (-inf, inf, inf)
 
 
@@ -158,7 +158,7 @@ def test_a_refresh_is_due_from_four_fifths_of_the_lifetime_with_jitter(
     chance: float, refresh_at: float
 ) -> None:
     key_set = dated(
-        Keys([]), fetched_at=1000.0, lifetime=600.0, chance=chance, etag='"1"', address="https://x"
+        KeyIndex([]), fetched_at=1000.0, lifetime=600.0, chance=chance, etag='"1"', address="https://x"
     )
     assert key_set.refresh_at == pytest.approx(refresh_at)
     assert key_set.usable_until == 1000 + 600 + 3600
@@ -166,5 +166,5 @@ def test_a_refresh_is_due_from_four_fifths_of_the_lifetime_with_jitter(
 
 
 def test_a_key_set_of_infinite_lifetime_is_never_due() -> None:
-    key_set = dated(Keys([]), fetched_at=1000.0, lifetime=inf, chance=0.5, etag=None, address=None)
+    key_set = dated(KeyIndex([]), fetched_at=1000.0, lifetime=inf, chance=0.5, etag=None, address=None)
     assert key_set.refresh_at == key_set.usable_until == inf

@@ -13,7 +13,7 @@ from bearerguard._jose.algorithms import ALGORITHMS
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.jws import parse_header, split
 from bearerguard._jose.key_material import UnusableKeys, read_keys
-from bearerguard._jose.key_set import Keys
+from bearerguard._jose.key_set import KeyIndex
 from bearerguard.errors import InvalidToken
 
 
@@ -39,7 +39,7 @@ def payload_of(jws: str, keys: Any) -> bytes:
     except ValueError:
         raise InvalidToken("malformed", "Not base64url.") from None
     try:
-        usable = Keys(read_keys(public_part(keys), allow_secret=True)[0])
+        usable = KeyIndex(read_keys(public_part(keys), allow_secret=True)[0])
     except UnusableKeys:
         raise InvalidToken("unknown_key", "No usable key.") from None
     named = usable.named.get((header.alg, header.kid), ())

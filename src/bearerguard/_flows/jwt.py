@@ -18,7 +18,7 @@ from bearerguard._core.claims import ClaimChecks, ClaimsSet, compose_checks
 from bearerguard._core.token_kind import refuse_other_kinds
 from bearerguard._flows.effects import Cause, KeySource, WaitForKeys
 from bearerguard._jose.jws import Header
-from bearerguard._jose.key_set import Keys, KeySet
+from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
 from bearerguard.provider import Provider
 from bearerguard.token import Claims
@@ -39,7 +39,7 @@ class Verdict(Claims, gc=False):
     since: float
     until: float
     source: KeySource
-    keys: Keys
+    keys: KeyIndex
     confirmation: dict[str, Any] | None
     may_be_kept: bool = True
 
@@ -112,7 +112,7 @@ class JwtVerifier(Struct, frozen=True):
     def _after(  # noqa: PLR0917 - as `decide`
         self,
         cause: Cause,
-        tried: Keys | None,
+        tried: KeyIndex | None,
         header: Header,
         claims: ClaimsSet,
         payload: bytes,
@@ -258,7 +258,7 @@ NOT_TRUSTED = "The token was not issued by a provider that this API trusts."
 """Told of unknown issuers, keys, algorithms and types and of bad signatures alike: see SECURITY.md."""
 
 
-def _not_signed(keys: Keys, alg: str, kid: str | None) -> InvalidToken:
+def _not_signed(keys: KeyIndex, alg: str, kid: str | None) -> InvalidToken:
     if (alg, kid) in keys.named or keys.unnamed(alg, kid):
         return InvalidToken("signature", NOT_TRUSTED)
     return InvalidToken("unknown_key", NOT_TRUSTED)

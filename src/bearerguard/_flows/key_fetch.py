@@ -17,7 +17,7 @@ from bearerguard._core.validator import usable_validator
 from bearerguard._flows.discovery import discover, unexpected_status
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
 from bearerguard._jose.key_material import UnusableKeys, read_keys
-from bearerguard._jose.key_set import Keys, KeySet
+from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard._limits import METADATA_SHARE
 
 Fetch = Generator[HttpGet | CallSource, Any, "Fetched"]
@@ -73,7 +73,7 @@ class Fetched(msgspec.Struct, frozen=True):
         metadata: the issuer's metadata, where it was asked for.
     """
 
-    keys: Keys
+    keys: KeyIndex
     max_age: float | None
     etag: str | None
     address: str | None
@@ -184,7 +184,7 @@ def _believed(
     accepted = found if pinned is None else [key for key in found if key.thumbprint in pinned]
     if not accepted:
         raise FetchFailed("no_pinned_key", "no key in the set has a pinned thumbprint")
-    keys = Keys(accepted) if known is None else known.keys.succeeded_by(accepted)
+    keys = KeyIndex(accepted) if known is None else known.keys.succeeded_by(accepted)
     is_whole = not left_out and len(accepted) == len(found)
     return Fetched(keys, max_age, etag, address, is_whole, (*left_out, *keys.untried()))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bearerguard._core.validator import usable_validator
 from bearerguard._io.static_keys import StaticKeySource
 from bearerguard._jose.key_material import UnusableKeys, read_keys
-from bearerguard._jose.key_set import Keys, dated, lifetime_of
+from bearerguard._jose.key_set import KeyIndex, dated, lifetime_of
 from bearerguard.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def restore(source: RemoteKeySource, entry: Any, name: str) -> bool:
         was_whole = entry.get("is_whole") is True
         lifetime = entry["lifetime"]
         key_set = dated(
-            Keys(keys),
+            KeyIndex(keys),
             # A date that is wrong must not keep keys alive for longer than they would be.
             fetched_at=min(_number(entry["fetched_at"]), source.clock()),
             lifetime=lifetime_of(None if lifetime is None else _number(lifetime), source.lifetime),

@@ -27,7 +27,7 @@ Identity = tuple[object, ...]
 _NONE: tuple[Verify, ...] = ()
 
 
-class Keys:
+class KeyIndex:
     """The keys of a set, arranged so that finding those to try is one look-up.
 
     Attributes:
@@ -63,12 +63,12 @@ class Keys:
                     named = self.named.get((alg, key.kid), _NONE)
                     self.named[alg, key.kid] = (*named, verify)[:MAX_KEYS_TRIED]
 
-    def succeeded_by(self, keys: Iterable[VerificationKey]) -> Keys:
+    def succeeded_by(self, keys: Iterable[VerificationKey]) -> KeyIndex:
         """Return the keys of a later answer; this very object where the same keys would be tried."""
         published = tuple(keys)
         answer = self._answer + 1
         seen_in = {key.identity: self._seen_in.get(key.identity, answer) for key in published}
-        later = Keys(
+        later = KeyIndex(
             sorted(published, key=lambda key: -seen_in[key.identity]), seen_in=seen_in, answer=answer
         )
         return self if later._tried() == self._tried() else later
@@ -113,7 +113,7 @@ class KeySet(msgspec.Struct, frozen=True):
         is_whole: whether the keys are all that was published under `etag`, none pinned away, none unusable.
     """
 
-    keys: Keys
+    keys: KeyIndex
     fetched_at: float = -inf
     lifetime: float = inf
     refresh_at: float = inf
@@ -138,7 +138,7 @@ def lifetime_of(max_age: float | None, configured: float | None) -> float:
 
 
 def dated(
-    keys: Keys,
+    keys: KeyIndex,
     *,
     fetched_at: float,
     lifetime: float,

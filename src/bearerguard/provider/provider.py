@@ -15,7 +15,7 @@ from bearerguard._core.claim_path import Path
 from bearerguard._core.issuer import why_not_discovered
 from bearerguard._jose.algorithms import ALGORITHMS, ASYMMETRIC
 from bearerguard._jose.key_material import UnusableKeys, read_keys
-from bearerguard._jose.key_set import Keys, KeySet
+from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard._limits import DEFAULT_LEEWAY
 from bearerguard.errors import ConfigurationError
 from bearerguard.provider._checks import (
@@ -204,7 +204,7 @@ def _read(keys: Any, algorithms: frozenset[str]) -> tuple[KeySet, tuple[str, ...
             f"none of its keys fits the algorithms {', '.join(sorted(algorithms))}. A symmetric key needs "
             "its algorithm named, as algorithms=['HS256']"
         )
-    keys = Keys(found)
+    keys = KeyIndex(found)
     return KeySet(keys), (*left_out, *keys.untried())
 
 
