@@ -70,5 +70,7 @@ METADATA_LIFETIME: Final = 24 * 3600.0
 """After it an issuer's metadata is asked for again, by whoever wants it and without waiting."""
 METADATA_SHARE: Final = 0.4
 """Of the time for a refresh, what the metadata may take of it where the address of the keys is known."""
+FROZEN_AFTER: Final = 300.0
+"""A refresh that is so long past its end by the server's clock was begun before the machine slept."""
 MAX_STUCK_REFRESHES: Final = 4
 """Threads of refreshes that were given up and have not ended: with so many, no further one is started."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 from bearerguard import ProviderUnavailable, ResourceServer
 from bearerguard._io.remote_keys import RemoteKeySource
+from bearerguard.testing import signing_key
 from tests.faults.fault_server import held, respond
-from tests.faults.scripted_provider import ScriptedProvider, health, until, verify
+from tests.faults.scripted_provider import LONG, ScriptedProvider, health, until, verify
 
 COLOURS = ["sync", "asyncio", "trio"]
 DUE, HOURS = 599.0, 8 * 3600.0
@@ -159,6 +161,25 @@ def test_each_503_has_asked_or_comes_soon_after_one_that_has(provider: ScriptedP
             assert caught.value.retry_after == cooldown
             assert provider.fetches == question
         provider.clock.advance(cooldown)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_whoever_waits_for_a_refresh_that_is_given_up_by_another_is_told_to_come_back(
+    provider: ScriptedProvider, dead: Callable[[], None], colour: str
+) -> None:
+    """The machine slept amid the wait. Whether the key exists, nobody knows: that is no 401."""
+    server = provider.server()
+    source = source_of(server)
+    source.patience = LONG
+    server.warm_up()
+    dead()
+    stranger = provider.token(key=signing_key("Ed25519"))
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(verify, server, stranger, colour)
+        until(lambda: provider.fetches == 2)
+        provider.clock.advance(HOURS)
+        assert verify(server, provider.token()).subject == "user-1"
+        assert isinstance(waiting.exception(LONG), ProviderUnavailable)
 
 
 def test_whoever_keeps_asking_a_provider_that_says_nothing_asks_it_once_a_cooldown(

@@ -136,14 +136,14 @@ class RemoteKeySource(SingleFlight[Fetched]):
         """None where there are keys as new as can be had, else the seconds after which to try again.
 
         Args:
-            waited_for: a refresh that patience was lost with, if it is under way still.
+            waited_for: the refresh that was waited for, which may be under way still, or have failed.
         """
-        if waited_for is not None and self._flight is waited_for:
-            return 1.0
         now = self.clock()
         rest = self._schedule.rest("missing", now, in_hand=self._in_hand(now))
         if rest > 0:
             return rest
+        if waited_for is not None and (waited_for.has_failed or self._flight is waited_for):
+            return 1.0
         return None if self._in_hand(now) else 1.0
 
     def _in_hand(self, now: float) -> bool:

@@ -21,7 +21,7 @@ from bearerguard._core.refresh_schedule import Reason
 from bearerguard._flows.effects import FetchFailed
 from bearerguard._io.http import Session
 from bearerguard._io.ticket import Ticket
-from bearerguard._limits import COOLDOWN, MAX_STUCK_REFRESHES
+from bearerguard._limits import FROZEN_AFTER, MAX_STUCK_REFRESHES
 
 T = TypeVar("T")
 
@@ -31,10 +31,10 @@ _logger = logging.getLogger("bearerguard")
 class Flight:
     """A question under way: why it was asked, since when, and the session to cut when it is overdue.
 
-    `waiting` counts the requests that will be refused if it brings nothing.
+    `waiting` counts the requests that will be refused if it brings nothing; `has_failed` tells them that.
     """
 
-    __slots__ = ("begun_at", "reason", "session", "thread", "ticket", "waiting")
+    __slots__ = ("begun_at", "has_failed", "reason", "session", "thread", "ticket", "waiting")
 
     def __init__(self, reason: Reason, begun_at: float, seconds: float) -> None:
         self.reason: Reason = reason
@@ -43,6 +43,7 @@ class Flight:
         self.session: Session | None = None
         self.thread: threading.Thread | None = None
         self.waiting = 0
+        self.has_failed = False
 
 
 class SingleFlight(ABC, Generic[T]):
@@ -157,7 +158,7 @@ class SingleFlight(ABC, Generic[T]):
 
     def _is_overdue(self, flight: Flight) -> bool:
         """Whether its time is over: by the deadline, or by the clock where the machine itself slept."""
-        return flight.ticket.is_overdue or self.clock() >= flight.begun_at + self._timeout + COOLDOWN
+        return flight.ticket.is_overdue or self.clock() >= flight.begun_at + self._timeout + FROZEN_AFTER
 
     def _begin(self, reason: Reason) -> Flight | None:
         if self.is_closed or not self._may_begin(reason, self.clock()):
@@ -224,7 +225,8 @@ class SingleFlight(ABC, Generic[T]):
         with self._lock:
             if self._flight is not flight:
                 return False
-            self._learn(outcome, at=at, waited_at=_waited_at(flight, at))
+            flight.has_failed = isinstance(outcome, FetchFailed)
+            self._learn(outcome, at=at, waited_at=at if flight.waiting else _asked_at(flight))
             self._flight = None
         self._tell(outcome)
         flight.ticket.finish()
@@ -241,10 +243,8 @@ def _counts(reason: Reason) -> int:
     return 1 if reason in ("missing", "unknown_kid") else 0
 
 
-def _waited_at(flight: Flight, ended_at: float) -> float | None:
-    """When a request last waited: at the end, or at least at the beginning; None where none ever did."""
-    if flight.waiting:
-        return ended_at
+def _asked_at(flight: Flight) -> float | None:
+    """When a request had a question asked that it no longer waits for; None where none did."""
     return flight.begun_at if _counts(flight.reason) else None
 
 
