@@ -118,8 +118,8 @@ class Load:
         started = time.perf_counter()
         try:
             answer = await client.get(self._url, headers={"Authorization": f"Bearer {token}"})
-            if new_key and answer.status_code == 503 and answer.headers.get("retry-after") == "1":
-                # Few threads wait for a key that was published a moment ago; the others are told to come back.
+            if valid and answer.status_code == 503 and answer.headers.get("retry-after") == "1":
+                # Few threads of each worker wait for a key that it has not seen; the others are sent away.
                 await asyncio.sleep(1)
                 answer = await client.get(self._url, headers={"Authorization": f"Bearer {token}"})
             status = answer.status_code
