@@ -92,7 +92,7 @@ def test_the_docstring_of_an_error_lists_its_reasons() -> None:
 
 def test_no_description_is_made_of_anything_but_what_the_program_says_of_itself() -> None:
     """A sentence for the client may name a claim that configuration named; never a value out of the token."""
-    allowed = {"name", "claim", "unsupported", "missing", "kind"}
+    allowed = {"name", "claim", "unsupported", "missing", "kind", "ahead"}
     for where, call in refusals():
         for text in (node for node in ast.walk(call) if isinstance(node, ast.FormattedValue)):
             names = {node.id for node in ast.walk(text.value) if isinstance(node, ast.Name)}

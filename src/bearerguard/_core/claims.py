@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, NoReturn
 
-from bearerguard._limits import MAX_NUMERIC_DATE
+from bearerguard._limits import MAX_LEEWAY, MAX_NUMERIC_DATE
 from bearerguard.errors import InvalidToken
 
 ClaimsSet = dict[str, Any]
@@ -58,19 +58,21 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
             check_date(expires, "exp")
         until: float = expires + leeway
         if not now < until:  # so put that a clock which is no number lets nobody in
-            raise InvalidToken("expired", "The token has expired.")
+            raise InvalidToken("expired", _expired(now - expires))
         not_before = claims.get("nbf", _ABSENT)
         if not_before is not _ABSENT:  # null is there, and is not a date
             check_date(not_before, "nbf")
             if now < not_before - leeway:
-                raise InvalidToken("not_yet_valid", "The token is not valid yet.")
+                ahead = _seconds(not_before - now)
+                raise InvalidToken("not_yet_valid", f"The token is not valid yet, only in {ahead}.")
         # A token issued in the future is refused like one that is not valid yet: its clock or ours is wrong.
         issued_at = claims.get("iat", _ABSENT)
         if issued_at is not _ABSENT:
             if issued_at.__class__ is not int or not 0 <= issued_at <= MAX_NUMERIC_DATE:
                 check_date(issued_at, "iat")
             if now < issued_at - leeway:
-                raise InvalidToken("not_yet_valid", "The token was issued in the future.")
+                ahead = _seconds(issued_at - now)
+                raise InvalidToken("not_yet_valid", f"The token was issued {ahead} in the future.")
         if accepted is not None:
             check_audience(claims, audience_claim, accepted)
         subject = claims.get("sub")  # RFC 7519, section 4.1.2
@@ -84,6 +86,15 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
         return until
 
     return check
+
+
+def _expired(ago: float) -> str:
+    """How long ago is told where a clock may be off; the claims are verified by then."""
+    return f"The token expired {_seconds(ago)} ago." if ago <= MAX_LEEWAY else "The token has expired."
+
+
+def _seconds(difference: float) -> str:
+    return f"{difference:.0f} s" if difference <= MAX_LEEWAY else f"{difference / 60:.0f} min"
 
 
 def check_date(value: Any, name: str) -> None:

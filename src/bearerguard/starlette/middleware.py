@@ -198,7 +198,10 @@ def _provider(
             "tokens, 'audience': the 'aud' of those meant for this API, 'keys': its jwks_uri}."
         )
     _question_unknown(name, given)
-    options = {"profile": ANY_JWT, **{option: given[option] for option in _OF_PROVIDER if option in given}}
+    options: dict[str, Any] = {
+        "profile": ANY_JWT,
+        **{option: given[option] for option in _OF_PROVIDER if option in given},
+    }
     keys = options.pop("keys", None)
     if get_keys is not None and not (isinstance(keys, str) and keys.startswith("http://")):
         # An http:// address is left as it is, to be refused: what it brings could be anybody's.
