@@ -364,6 +364,55 @@ def test_keys_that_were_tried_before_a_wait_are_not_tried_after_it(
     assert keys.tried == tried
 
 
+class Counted:
+    """Signature checks, counted over all keys; none verifies."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+
+    def index(self, number: int) -> KeyIndex:
+        """An index of so many keys, which any token is tried with."""
+        index = KeyIndex(read_keys([{**key.public_jwk()} for key in SIGNERS[:number]])[0])
+        for alg, verifiers in index._any.items():
+            index._any[alg] = tuple(self.verify for _ in verifiers)
+        return index
+
+    def verify(self, signature: bytes, signing_input: bytes) -> bool:
+        self.checks += 1
+        return False
+
+
+def brought(source: StubSource, counted: Counted, other_keys: bool) -> None:
+    if other_keys:
+        assert source.key_set is not None
+        source.key_set = structs.replace(source.key_set, keys=counted.index(6))
+
+
+SIGNERS = [signing_key("P-256") for _ in range(6)]
+
+
+@pytest.mark.parametrize("providers", [1, 3])
+@pytest.mark.parametrize("brings_other_keys", [False, True], ids=["the same keys", "other keys"])
+def test_a_refused_token_costs_four_signatures_for_each_provider_and_key_set(
+    providers: int, brings_other_keys: bool
+) -> None:
+    """Counted over the whole request, waits included; without `kid`, so that any key might be its own."""
+    counted = Counted()
+    sources = [StubSource(*[key.public_jwk() for key in SIGNERS]) for _ in range(providers)]
+    for source in sources:
+        assert source.key_set is not None
+        source.key_set = structs.replace(source.key_set, keys=counted.index(6))
+    server = admitting(*sources)
+    wanted(server.attempt(ISSUER.with_header(kid=None), NOW))
+    for source in sources[:-1]:
+        brought(source, counted, brings_other_keys)
+        wanted(stages_of(server).send(None))
+    brought(sources[-1], counted, brings_other_keys)
+    with pytest.raises(InvalidToken):
+        stages_of(server).send(None)
+    assert counted.checks == providers * (8 if brings_other_keys else 4)
+
+
 # -- a new key under the old name
 
 

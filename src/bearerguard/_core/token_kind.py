@@ -38,8 +38,8 @@ def refuse_other_kinds(claims: ClaimsSet) -> None:
         InvalidToken: `type`.
     """
     typ, use = claims.get("typ"), claims.get("token_use")
-    kind = _TYPES.get(typ.lower()) if typ.__class__ is str else None
-    if kind is None and use.__class__ is str:
+    kind = _TYPES.get(typ.lower()) if isinstance(typ, str) else None
+    if kind is None and isinstance(use, str):
         kind = _USES.get(use.lower())
     if kind is None:
         if "events" in claims:
@@ -56,4 +56,4 @@ def _says_access(claims: ClaimsSet) -> bool:
     if "scope" in claims or "scp" in claims:
         return True
     says = (claims.get("typ"), claims.get("token_use"))
-    return any(one.__class__ is str and one.lower() in _SAYS_ACCESS for one in says)
+    return any(isinstance(one, str) and one.lower() in _SAYS_ACCESS for one in says)
