@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar, cast
 
 from starlette.applications import Starlette
@@ -104,16 +104,32 @@ class Guard(StarletteGuard):
             raise ConfigurationError(f"{endpoint!r} is neither an HTTPEndpoint nor a WebSocketEndpoint.")
         guard = self
 
-        async def dispatch(self: Any) -> None:
+        async def served(endpoint: Any) -> None:
             try:
-                await guard.admit_scope(self.scope, demand)
+                await guard.admit_scope(endpoint.scope, demand)
             except AuthError as error:
-                await deny(self.scope, self.send, guard.answer(error), error.description)
+                await deny(endpoint.scope, endpoint.send, guard.answer(error), error.description)
                 return
-            await endpoint.dispatch(self)
+            await _Unguarded(guarded, endpoint)
+
+        # What Starlette awaits, and not `dispatch`: a subclass may well have one of its own.
+        def __await__(self: Any) -> Generator[Any, None, None]:  # noqa: N807 - a name of Python's
+            return served(self).__await__()
 
         kept = {name: getattr(endpoint, name) for name in ("__module__", "__qualname__", "__doc__")}
-        return type(endpoint.__name__, (endpoint,), {**kept, "dispatch": dispatch})
+        guarded = type(endpoint.__name__, (endpoint,), {**kept, "__await__": __await__})
+        return guarded
+
+
+class _Unguarded:
+    """An endpoint as the class behind a guarded one serves it."""
+
+    def __init__(self, guarded: type[Any], endpoint: Any) -> None:
+        self._endpoint = super(guarded, endpoint)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        awaited: Generator[Any, None, None] = self._endpoint.__await__()
+        return awaited
 
 
 def _connection_among(
