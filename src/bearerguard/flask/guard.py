@@ -133,8 +133,9 @@ class Guard(BaseGuard):
             )
 
         # Not one of `decorators`: a subclass may well have others in their place.
-        def as_view(cls: type[View], name: str, *args: Any, **kwargs: Any) -> Any:
-            return self._guarded(super(guarded, cls).as_view(name, *args, **kwargs), demand)
+        def as_view(cls: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+            unguarded: Any = super(guarded, cls)
+            return self._guarded(unguarded.as_view(name, *args, **kwargs), demand)
 
         members = {"as_view": classmethod(as_view), "__module__": view.__module__, "__doc__": view.__doc__}
         guarded: Any = type(view.__name__, (view,), members)

@@ -125,7 +125,7 @@ class _Unguarded:
     """An endpoint as the class behind a guarded one serves it."""
 
     def __init__(self, guarded: type[Any], endpoint: Any) -> None:
-        self._endpoint = super(guarded, endpoint)
+        self._endpoint: Any = super(guarded, endpoint)
 
     def __await__(self) -> Generator[Any, None, None]:
         awaited: Generator[Any, None, None] = self._endpoint.__await__()
