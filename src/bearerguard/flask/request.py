@@ -141,7 +141,7 @@ def remember(token: AccessToken | None) -> None:
     environ = flask.request.environ
     is_first = SERVING not in environ
     environ[TOKEN] = token
-    note(environ, token)
+    note(environ, token, _is_served)
     if is_first:
         # A body that is made while it is sent outlives Flask's contexts; the request ends when it is closed.
         flask.after_this_request(functools.partial(_end_with, environ[SERVING]))
@@ -150,6 +150,10 @@ def remember(token: AccessToken | None) -> None:
 def remembered() -> AccessToken | None:
     """Return the verified token of the current request; None without one, and outside a request."""
     return flask.request.environ.get(TOKEN) if flask.has_request_context() else None
+
+
+def _is_served(request: Serving) -> bool:
+    return flask.has_request_context() and flask.request.environ.get(SERVING) is request
 
 
 def _end_with(request: Serving, response: flask.Response) -> flask.Response:
