@@ -10,10 +10,7 @@ import asyncio
 import contextvars
 import http.client
 import inspect
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import apiflask
@@ -23,7 +20,6 @@ import flask_restful
 import flask_restx
 import httpx2
 import pytest
-import uvicorn
 from fastapi import Request as FastAPIRequest
 from flask.views import MethodView, View
 from starlette.applications import Starlette
@@ -42,9 +38,9 @@ from bearerguard.testing import Issuer
 from tests.doors_under_test.doors import DOORS
 from tests.doors_under_test.exchange import Request as Sent
 from tests.doors_under_test.exchange import ask_wsgi, environ_of
+from tests.doors_under_test.real_server import connection_to
 from tests.doors_under_test.story import Story, who
 
-ENOUGH = 20.0
 GUARDED = ("/upload", "/thread", "/background", "/stream", "/task-stream", "/call")
 
 
@@ -233,23 +229,6 @@ fastapi_way("fastapi parameter", install=True)
 fastapi_way("fastapi function", install=True, wrapped=True)
 fastapi_way("fastapi router", install=True, router=True)
 fastapi_way("fastapi function, not installed", install=False)
-
-
-@contextmanager
-def connection_to(app: Any) -> Iterator[http.client.HTTPConnection]:
-    """One connection to a real server that runs on asyncio's own loop."""
-    server = uvicorn.Server(uvicorn.Config(app, loop="asyncio", lifespan="off", ws="none", log_config=None))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        connection = http.client.HTTPConnection(*listening.getsockname()[:2], timeout=ENOUGH)
-        try:
-            yield connection
-        finally:
-            connection.close()
-            server.should_exit = True
-            thread.join(ENOUGH)
-            assert not thread.is_alive()
 
 
 def ask(connection: http.client.HTTPConnection, path: str, token: str | None, body: bytes = b"") -> int:

@@ -65,7 +65,7 @@ class Read:
         await self.app(scope, counting, send)
 
 
-def posted(app: Any, media_type: str, body: bytes, path: str = "/", **headers: str) -> tuple[Any, int]:
+def posted(app: Any, media_type: Any, body: Any, path: Any = "/", **headers: str) -> tuple[Any, int]:
     """The answer, and how much of the body was read."""
     read = Read(app)
     with TestClient(read) as client:

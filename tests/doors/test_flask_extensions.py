@@ -62,7 +62,7 @@ def api_flask(decorate: Decorate) -> flask.Flask:
 
 def api_flask_class(decorate: Decorate) -> flask.Flask:
     app: flask.Flask = apiflask.APIFlask("shop")
-    kind = type("Orders", (MethodView,), {"get": decorate(lambda self: shown())})
+    kind: Any = type("Orders", (MethodView,), {"get": decorate(lambda self: shown())})
     app.add_url_rule("/orders", view_func=kind.as_view("orders"))
     return app
 

@@ -158,13 +158,14 @@ class _LastTask(BackgroundTask):
     def __init__(self, before: BackgroundTask | None, request: Serving) -> None:
         super().__init__(request.end)
         self._before = before
+        self._request = request
 
     async def __call__(self) -> None:
         try:
             if self._before is not None:
                 await self._before()
         finally:
-            self.func()
+            self._request.end()
 
 
 def _connection_among(
