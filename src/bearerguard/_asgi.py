@@ -13,7 +13,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from bearerguard.answer import Answer
-from bearerguard.context import Serving
+from bearerguard.context import SERVING, Serving
 from bearerguard.endpoints import Endpoint
 from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.guard import BaseGuard, Demand
@@ -96,6 +96,7 @@ def protected(
             await app(scope, receive, send)
             return
         with Serving() as request:
+            scope[SERVING] = request  # for the guards of routes within
             if not (public and is_public(scope, path_of(scope), public)):
                 try:
                     token = await guard.aadmit(ASGIRequest(scope), demand)

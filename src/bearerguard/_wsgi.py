@@ -5,7 +5,8 @@ It decides nothing about tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from bearerguard.answer import Answer
+from bearerguard.context import Serving, current
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -99,3 +101,42 @@ def respond(environ: Environ, start_response: StartResponse, answer: Answer) -> 
     """Send an HTTP response."""
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
     return [b""] if environ.get("REQUEST_METHOD") == "HEAD" else [answer.body]
+
+
+class ServedBody:
+    """A body that the application makes while it is sent, when the server's thread serves nobody any more.
+
+    A generator runs no line of the application before the server asks for the first chunk.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], served: Serving) -> None:
+        self._chunks = chunks
+        self._served = served
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        before = current.set(self._served)
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._chunks)
+            return next(self._iterator)
+        except StopIteration:
+            if inspect.isgenerator(self._chunks):  # closing it runs nothing any more
+                self._served.end()
+            raise
+        finally:
+            current.reset(before)
+
+    def close(self) -> None:
+        """Close the application's body (PEP 3333, "Specification Details"); the request is over."""
+        before = current.set(self._served)
+        try:
+            close: Callable[[], None] | None = getattr(self._chunks, "close", None)
+            if close is not None:
+                close()
+        finally:
+            current.reset(before)
+            self._served.end()

@@ -6,6 +6,7 @@ decided here, only how it is said: an error knows its parameters, the context kn
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from bearerguard._core.challenge import format_challenge
-from bearerguard.errors import AuthError
+from bearerguard.errors import AuthError, ConfigurationError
 
 __all__ = [
     "BEARER",
@@ -131,13 +132,33 @@ def answer(
         >>> answer(InvalidToken("expired", "The token has expired.")).status
         401
     """
-    media_type, content = (body or json_body)(error)
+    media_type, content = worded(error, body or json_body)
     headers = [
         ("Content-Type", media_type),
         ("Content-Length", str(len(content))),
         *challenges(error, context),
     ]
     return Answer(error.status if status is None else status, headers, content)
+
+
+def worded(error: AuthError, body: Body) -> tuple[str, bytes]:
+    """Return what `body` makes of an error: a media type, and the content.
+
+    Raises:
+        ConfigurationError: it makes something else of it.
+    """
+    made: object = body(error)
+    match made:
+        case (str() as media_type, bytes() as content):
+            return media_type, content
+        case _:
+            pass
+    if inspect.iscoroutine(made):
+        made.close()
+    raise ConfigurationError(
+        f"body returns a {type(made).__name__}: return the media type and the content in bytes, as "
+        "'application/json', json.dumps({...}).encode() is."
+    )
 
 
 def json_body(error: AuthError) -> tuple[str, bytes]:

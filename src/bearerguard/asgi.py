@@ -13,6 +13,7 @@ from bearerguard._asgi import (
     as_function,
     below,
     protected,
+    route_path,
     with_endpoints,
 )
 from bearerguard.errors import ConfigurationError
@@ -50,13 +51,20 @@ class Guard(BaseGuard):
             rule: what tokens must fulfil; any valid token by default.
             public_paths: exact paths that need no token, as the application routes them: below `root_path`.
             root_path: the mount at which the server has the application, if it has one. It is never taken
-                from a request.
+                from a request: below another one, no path is public.
         """
         if not isinstance(root_path, str) or (root_path and not root_path.startswith("/")):
             raise ConfigurationError(f"root_path is {root_path!r:.80}: write a path such as '/api'.")
         mount = root_path.rstrip("/")
-        demand, public = self.demand(rule), exact_paths(public_paths)
-        return protected(self, app, demand, public, lambda scope: below(scope["path"], mount))
+
+        def path_of(scope: Scope) -> str:
+            path = below(scope["path"], mount)
+            # Below any other mount, which a client may have chosen, one application routes by the whole path
+            # and another by what is left of it: public is only what is so for both.
+            known = scope.get("root_path", "") in ("", mount)
+            return path if known or route_path(scope) == path else ""
+
+        return protected(self, app, self.demand(rule), exact_paths(public_paths), path_of)
 
     def requires(self, rule: Rule | None = None) -> Callable[[App], App]:
         """Return a decorator for ASGI applications that have one rule for everything."""

@@ -8,7 +8,7 @@ over, and a request that is served within another one hides that one only meanwh
 from __future__ import annotations
 
 import weakref
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Self
 
@@ -61,11 +61,23 @@ class Serving(Struct, weakref=True, eq=False):
 class _Weakly:
     """A request of whose end nobody tells us: it is over when its scope or environ is gone."""
 
-    __slots__ = ("found", "outer")
+    __slots__ = ("_is_served", "outer", "request")
 
-    def __init__(self, request: Serving, outer: Serving | _Weakly | None) -> None:
-        self.found = weakref.ref(request)
+    def __init__(
+        self, request: Serving, outer: Serving | _Weakly | None, is_served: Callable[[Serving], bool] | None
+    ) -> None:
+        self.request = weakref.ref(request)
         self.outer = outer
+        self._is_served = is_served
+
+    def found(self) -> Serving | None:
+        """The request, where it is the one that is being served."""
+        request = self.request()
+        return None if request is None or not (self._is_served or _always)(request) else request
+
+
+def _always(_: Serving) -> bool:
+    return True
 
 
 def verified_token() -> AccessToken | None:
@@ -86,10 +98,20 @@ def verified_token() -> AccessToken | None:
     return None
 
 
-def note(where: MutableMapping[str, Any], token: AccessToken | None) -> None:
+def note(
+    where: MutableMapping[str, Any],
+    token: AccessToken | None,
+    is_served: Callable[[Serving], bool] | None = None,
+) -> None:
     """Say which token stands behind the request of a scope or an environ, from within its route.
 
     For doors that learn of a request when it has begun, and not when it ends.
+
+    Args:
+        where: the scope or the environ.
+        token: the verified token.
+        is_served: says whether a request is the one that is being served, where the framework knows: what was
+            said stays in the context of the thread, and another request may come before this one ends.
     """
     request: Serving | None = where.get(SERVING)
     if request is not None and not request.is_over:
@@ -99,9 +121,9 @@ def note(where: MutableMapping[str, Any], token: AccessToken | None) -> None:
     outer = request.outer
     while outer is not None and _is_over(outer):  # or the chain would grow along a connection
         outer = outer.outer
-    current.set(_Weakly(request, outer))
+    current.set(_Weakly(request, outer, is_served))
 
 
 def _is_over(place: Serving | _Weakly) -> bool:
-    request = place if isinstance(place, Serving) else place.found()
+    request = place if isinstance(place, Serving) else place.request()
     return request is None or request.is_over

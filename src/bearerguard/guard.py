@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from bearerguard._core.address import why_insecure
 from bearerguard._core.resource import check_resource, metadata_address, metadata_paths
-from bearerguard.answer import Answer, Body, ChallengeContext, answer, json_body
+from bearerguard.answer import Answer, Body, ChallengeContext, answer, json_body, worded
 from bearerguard.endpoints import Endpoint, metadata_endpoint
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
 from bearerguard.observe import log_refusal
@@ -46,10 +46,12 @@ class BaseGuard:
             default. With it, the API publishes its metadata (RFC 9728) and its challenges point there. It is
             never taken from a request.
         realm: a name for the protected space, in every challenge.
-        body: what makes the body of a refusal: `json_body`, `problem_details`, or your own function.
+        body: what makes the body of a refusal: `json_body`, `problem_details`, or your own function. It is
+            called once at this point, with a request's refusal that was never made.
 
     Raises:
-        ConfigurationError: `server` is not a `ResourceServer`, or `resource` is not an https URL.
+        ConfigurationError: `server` is not a `ResourceServer`, `resource` is not an https URL, or `body` does
+            not return a media type and bytes.
     """
 
     def __init__(
@@ -68,14 +70,16 @@ class BaseGuard:
             raise ConfigurationError(f"realm is {realm!r:.80}: a header carries only printable ASCII.")
         if not callable(body):
             raise ConfigurationError(f"body is {body!r:.80}: give json_body, problem_details or a function.")
+        _try(body)
         self.server = server
         self.resource = server.resource if resource is None else resource
         self.realm = realm
         self.body = body
         address = None if self.resource is None else metadata_address(self.resource)
         self.context = ChallengeContext(realm, address)
-        paths = () if self.resource is None else metadata_paths(self.resource)
-        self.endpoints: tuple[Endpoint, ...] = tuple(metadata_endpoint(path, self.metadata) for path in paths)
+        self.endpoints: tuple[Endpoint, ...] = tuple(
+            metadata_endpoint(path, self.metadata) for path in self.metadata_paths
+        )
         # The rules asked for so far, in order, each once.
         self._rules: dict[Rule, None] = {}
 
@@ -167,6 +171,11 @@ class BaseGuard:
         """Where the resource's metadata stands (RFC 9728, section 3.1); None without `resource`."""
         return self.context.resource_metadata
 
+    @property
+    def metadata_paths(self) -> tuple[str, ...]:
+        """Where `install` and `protect` serve the resource's metadata; none without `resource`."""
+        return () if self.resource is None else metadata_paths(self.resource)
+
     def metadata(self) -> dict[str, Any]:
         """Return the resource's metadata (RFC 9728, section 2)."""
         # A client can discover only an issuer that is a URL (RFC 9728, section 2).
@@ -183,6 +192,25 @@ class BaseGuard:
         if self.realm is not None:
             document["resource_name"] = self.realm
         return document
+
+
+def _try(body: Body) -> None:
+    """Have a body made of a refusal, before anybody is refused.
+
+    Raises:
+        ConfigurationError: it cannot be.
+    """
+    try:
+        worded(MissingCredentials("no_credentials", "The Authorization header is missing."), body)
+    except (RuntimeError, LookupError):
+        return  # as frameworks say that there is no request: then the first refusal shows what it returns
+    except ConfigurationError:
+        raise
+    except Exception as problem:
+        raise ConfigurationError(
+            f"body raises {type(problem).__name__} for a request without a token: it is called with the "
+            "AuthError, and returns a media type and bytes."
+        ) from problem
 
 
 def exact_paths(public_paths: Iterable[str] | None) -> frozenset[str]:

@@ -6,10 +6,10 @@ tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
-from bearerguard._wsgi import TOKEN, Environ, StartResponse, WSGIRequest, path_of, respond
-from bearerguard.context import Serving, current
+from bearerguard._wsgi import TOKEN, Environ, ServedBody, StartResponse, WSGIRequest, path_of, respond
+from bearerguard.context import SERVING, Serving, current
 from bearerguard.errors import AuthError
 from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
@@ -68,7 +68,7 @@ class Guard(BaseGuard):
 
     def _guarded(self, app: App, demand: Demand, public: frozenset[str]) -> App:
         def guarded(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            served = Serving()
+            served = environ[SERVING] = Serving()
             before = current.set(served)
             try:
                 if path_of(environ) not in public:
@@ -86,44 +86,9 @@ class Guard(BaseGuard):
             if _is_complete(body, environ):
                 served.end()
                 return body
-            return _Body(body, served)
+            return ServedBody(body, served)
 
         return self.install(guarded)
-
-
-class _Body:
-    """A body that the application makes while it is sent, when the server's thread serves nobody any more.
-
-    A generator runs no line of the application before the server asks for the first chunk.
-    """
-
-    def __init__(self, chunks: Iterable[bytes], served: Serving) -> None:
-        self._chunks = chunks
-        self._served = served
-        self._iterator: Iterator[bytes] | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        before = current.set(self._served)
-        try:
-            if self._iterator is None:
-                self._iterator = iter(self._chunks)
-            return next(self._iterator)
-        finally:
-            current.reset(before)
-
-    def close(self) -> None:
-        """Close the application's body (PEP 3333, "Specification Details"); the request is over."""
-        before = current.set(self._served)
-        try:
-            close: Callable[[], None] | None = getattr(self._chunks, "close", None)
-            if close is not None:
-                close()
-        finally:
-            current.reset(before)
-            self._served.end()
 
 
 def _is_complete(body: Iterable[bytes], environ: Environ) -> bool:

@@ -275,6 +275,64 @@ def test_a_class_that_inherits_from_a_guarded_one_is_guarded(app: flask.Flask, g
     assert [client.get("/ada").status_code, client.post("/ada").status_code] == [401, 401]
 
 
+def mark(name: str) -> Callable[[Any], Any]:
+    """A decorator that says, in the answer, that it is there."""
+
+    def decorate(view: Any) -> Any:
+        return lambda *args, **kwargs: f"{name}({view(*args, **kwargs)})"
+
+    return decorate
+
+
+@pytest.mark.parametrize("kind", [View, MethodView, flask_restx.Resource])
+@pytest.mark.parametrize(
+    ("decorators", "shown"),
+    [
+        (lambda parent: [mark("own")], "own(hello)"),
+        (lambda parent: [*parent.decorators, mark("own")], "own(parent(hello))"),
+        (lambda parent: [], "hello"),
+        (lambda parent: (mark("own"),), "own(hello)"),
+        (lambda parent: parent.decorators, "parent(hello)"),
+    ],
+    ids=["other", "more", "none", "tuple", "the same"],
+)
+def test_a_subclass_with_decorators_of_its_own_is_guarded_once(
+    app: flask.Flask, issuer: Issuer, kind: Any, decorators: Any, shown: str
+) -> None:
+    counted = Guard(issuer.resource_server(keys=issuer.jwks()))
+    checks: list[Any] = []
+    counted.admit = lambda *given: checks.append(given) or Guard.admit(counted, *given)  # type: ignore[method-assign,func-returns-value]
+    serve = {"dispatch_request" if kind is View else "get": lambda self, *args: "hello"}
+    parent = type("Parent", (kind,), {**serve, "decorators": [mark("parent")]})
+    guarded: Any = counted.requires(scope("a"))(parent)
+    child: Any = type("Child", (guarded,), {"decorators": decorators(guarded)})
+    grandchild: Any = type("Grandchild", (child,), {})
+    given = {"api": None} if kind is flask_restx.Resource else {}
+    for view in (child, grandchild):
+        app.add_url_rule(f"/{view.__name__}", view_func=view.as_view(view.__name__, **given))
+    for name in ("Child", "Grandchild"):
+        assert app.test_client().get(f"/{name}").status_code == 401
+        assert app.test_client().get(f"/{name}", headers=bearer(issuer.token())).status_code == 403
+        checks.clear()
+        answer = app.test_client().get(f"/{name}", headers=bearer(issuer.token(scope="a")))
+        assert (answer.status_code, len(checks)) == (200, 1)
+        if kind is not flask_restx.Resource:
+            assert answer.text == shown
+
+
+def test_a_guarded_subclass_of_a_guarded_class_asks_for_both(
+    app: flask.Flask, guard: Guard, issuer: Issuer
+) -> None:
+    @guard.requires(scope("b"))
+    class Child(guard.requires(scope("a"))(Orders)):  # type: ignore[misc]
+        decorators: ClassVar[list[Any]] = []
+
+    app.add_url_rule("/<name>", view_func=Child.as_view("orders", "hello"))
+    client = app.test_client()
+    tokens = [issuer.token(scope=scopes) for scopes in ("a", "b", "a b")]
+    assert [client.get("/ada", headers=bearer(token)).status_code for token in tokens] == [403, 403, 200]
+
+
 def test_methods_of_a_class_can_have_rules_of_their_own(
     app: flask.Flask, guard: Guard, issuer: Issuer
 ) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import fastapi
+import flask
 import pytest
 
-from bearerguard import ConfigurationError
+from bearerguard import AuthError, ConfigurationError
 from bearerguard.asgi import Guard
+from bearerguard.fastapi import Guard as FastAPIGuard
+from bearerguard.flask import Guard as FlaskGuard
 from bearerguard.testing import Issuer
 
 SERVER = Issuer(algorithm="ES256").resource_server(keys=Issuer(algorithm="ES256").jwks())
@@ -42,3 +46,46 @@ def test_an_issuer_that_is_no_url_is_not_published() -> None:
     issuer = Issuer("accounts.internal", algorithm="ES256")
     guard = Guard(issuer.resource_server(keys=issuer.jwks()), resource="https://api.example")
     assert guard.metadata()["authorization_servers"] == []
+
+
+# -- what makes a body -------------------------------------------------------------------------------------
+
+
+async def in_a_task(error: AuthError) -> tuple[str, bytes]:
+    return "text/plain", b""
+
+
+WRONG: dict[str, Any] = {
+    "a dict": lambda error: {"message": error.description},
+    "text": lambda error: error.description,
+    "nothing": lambda error: None,
+    "text in place of bytes": lambda error: ("text/plain", error.description),
+    "the other way round": lambda error: (b"no", "text/plain"),
+    "three things": lambda error: (401, "text/plain", b"no"),
+    "a task": in_a_task,
+    "a class": dict,
+    "without an argument": lambda: ("text/plain", b"no"),
+    "a mistake": lambda error: ("text/plain", error.nothing),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_body_that_is_none_is_told_when_the_guard_is_built(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^body (returns a|raises) .* media type and .*bytes"):
+        Guard(SERVER, body=WRONG[name])
+
+
+def test_a_body_that_needs_a_request_is_told_when_one_is_refused() -> None:
+    def body(error: AuthError) -> Any:
+        return {"path": flask.request.path}
+
+    guard = FlaskGuard(SERVER, body=body)
+    app = flask.Flask("api")
+    with app.test_request_context(), pytest.raises(ConfigurationError, match="body returns a dict"):
+        guard.requires()(lambda: "let in")()
+
+
+@pytest.mark.parametrize("client", [{"client_id": "docs"}, 7, b"docs", ["docs"]], ids=str)
+def test_a_client_of_the_docs_is_named_by_a_string(client: Any) -> None:
+    with pytest.raises(ConfigurationError, match="docs_client_id is a "):
+        FastAPIGuard(SERVER).install(fastapi.FastAPI(), docs_client_id=client)

@@ -499,3 +499,49 @@ def test_other_paths_and_methods_are_the_applications(published: TestClient) -> 
 
 def test_without_a_resource_there_are_no_metadata(guard: Guard) -> None:
     assert TestClient(guard.install(Starlette())).get(PATHS[1]).status_code == 404
+
+
+# -- guards that could get lost or mixed -----------------------------------------------------------------
+
+
+def test_a_subclass_of_a_guarded_class_is_guarded_whatever_it_overrides(guard: Guard, bearer: Bearer) -> None:
+    class Open(HTTPEndpoint):
+        async def get(self, request: Request) -> PlainTextResponse:
+            return PlainTextResponse("hello")
+
+    class Child(guard.requires(scope("a"))(Open)):  # type: ignore[misc]
+        async def dispatch(self) -> None:
+            response = await self.get(Request(self.scope, self.receive))
+            await response(self.scope, self.receive, self.send)
+
+    @guard.requires(scope("b"))
+    class Grandchild(Child):
+        pass
+
+    asked = client(Route("/child", Child), Route("/grandchild", Grandchild), Route("/open", Open))
+    statuses = [asked.get(path, headers=bearer("a")).status_code for path in ("/child", "/grandchild")]
+    assert statuses == [200, 403]
+    assert asked.get("/grandchild", headers=bearer("a", "b")).text == "hello"
+    assert [asked.get(path).status_code for path in ("/child", "/grandchild", "/open")] == [401, 401, 200]
+
+
+def test_two_guards_in_one_application_each_answer_for_themselves(server: ResourceServer) -> None:
+    def body(name: str) -> Any:
+        return lambda error: ("text/plain", name.encode())
+
+    async def hello(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("hello")
+
+    app = Starlette()
+    for name in ("orders", "stock"):
+        resource = f"https://api.example/{name}"
+        guard = Guard(server, realm=name, resource=resource, body=body(name))
+        app.router.routes.append(Route(f"/{name}", guard.requires()(hello)))
+        guard.install(app)
+    asked = TestClient(app)
+    for name in ("orders", "stock"):
+        answer = asked.get(f"/{name}")
+        assert (answer.text, f'realm="{name}"' in answer.headers["www-authenticate"]) == (name, True)
+        assert asked.get(f"{PATHS[1]}/{name}").json()["resource"] == f"https://api.example/{name}"
+    # Of two resources, the first has the path that both have.
+    assert asked.get(PATHS[1]).json()["resource"] == "https://api.example/orders"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bearerguard._extra import extra
 
 with extra("fastapi"):
-    from bearerguard.fastapi.guard import Guard, RefusedRequest, Requirement
+    from bearerguard.fastapi.guard import Guard
+    from bearerguard.fastapi.requirement import RefusedRequest, Requirement
 
 __all__ = ["Guard", "RefusedRequest", "Requirement"]

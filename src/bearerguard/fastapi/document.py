@@ -18,6 +18,7 @@ import anyio
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from bearerguard.fastapi.annotations import check_annotations
 from bearerguard.guard import BaseGuard, Demand
 from bearerguard.openapi import provider_scheme
 from bearerguard.rules import Rule, authenticated
@@ -93,6 +94,7 @@ class Document:
             if known != self._known:
                 self._known = known
                 self._app.openapi_schema = None  # made anew, with the flows that are known by now
+            check_annotations(self._app)  # or FastAPI would stumble over them, and say less
             with _marks(self._guard):
                 document = original()
             # FastAPI keeps a document until its routes change.

@@ -13,7 +13,6 @@ from werkzeug.datastructures import Headers
 
 from bearerguard._wsgi import path_of
 from bearerguard.answer import Answer
-from bearerguard.context import note
 from bearerguard.endpoints import Endpoint
 from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.flask.request import RefusedRequest, admission, refusal_of, remember, remembered
@@ -80,7 +79,7 @@ class Guard(BaseGuard):
         def admit() -> None:
             request = flask.request
             if request.endpoint in own or path_of(request.environ) in public:
-                note(request.environ, None)
+                remember(None)
                 return
             if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
                 return
@@ -132,10 +131,15 @@ class Guard(BaseGuard):
             raise ConfigurationError(
                 f"{view!r:.80} is not a flask View: decorate functions, Views, MethodViews."
             )
-        decorate = functools.partial(self._guarded, demand=demand)
-        # Flask applies them in their order: the last one is entered first.
-        members = {"decorators": [*view.decorators, decorate], "__module__": view.__module__}
-        return type(view.__name__, (view,), {**members, "__doc__": view.__doc__})
+
+        # Not one of `decorators`: a subclass may well have others in their place.
+        def as_view(cls: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+            unguarded: Any = super(guarded, cls)
+            return self._guarded(unguarded.as_view(name, *args, **kwargs), demand)
+
+        members = {"as_view": classmethod(as_view), "__module__": view.__module__, "__doc__": view.__doc__}
+        guarded: Any = type(view.__name__, (view,), members)
+        return cast("type[Any]", guarded)
 
     def _guarded_function(self, view: Callable[..., Any], demand: Demand) -> Callable[..., Any]:
         @functools.wraps(view)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, ServiceUnavailable, Unauthorized
 from werkzeug.wrappers import Response
 
-from bearerguard._wsgi import TOKEN, WSGIRequest
+from bearerguard._wsgi import TOKEN, ServedBody, WSGIRequest
 from bearerguard.context import SERVING, Serving, note
 from bearerguard.errors import AuthError, ProviderUnavailable
 from bearerguard.token import AccessToken
@@ -98,13 +98,26 @@ def refusal_of(
     exception = _EXCEPTIONS.get(status, RefusedRequest)(description, response)
     exception.code = status
     exception.error = error
-    exception._headers = list(headers)  # noqa: SLF001 - it has no way in from outside
+    exception._headers = needed = list(headers)  # noqa: SLF001 - it has no way in from outside
     if isinstance(exception, Unauthorized):
         challenges = (WWWAuthenticate.from_header(v) for name, v in headers if name == "WWW-Authenticate")
         exception.www_authenticate = tuple(filter(None, challenges))
     if isinstance(exception, ServiceUnavailable) and isinstance(error, ProviderUnavailable):
         exception.retry_after = max(1, math.ceil(error.retry_after))
+    if flask.has_request_context():
+        # Not with the exception, whose traceback keeps the request that would keep it.
+        flask.after_this_request(functools.partial(_complete, status, needed))
     return exception
+
+
+def _complete(status: int, needed: list[tuple[str, str]], response: flask.Response) -> flask.Response:
+    """Add to an answer what whoever made it has left out, as flask-smorest and others do.
+
+    An answer of another status is about something else.
+    """
+    if response.status_code == status:
+        response.headers.extend([pair for pair in needed if pair[0] not in response.headers])
+    return response
 
 
 @contextmanager
@@ -128,7 +141,7 @@ def remember(token: AccessToken | None) -> None:
     environ = flask.request.environ
     is_first = SERVING not in environ
     environ[TOKEN] = token
-    note(environ, token)
+    note(environ, token, _is_served)
     if is_first:
         # A body that is made while it is sent outlives Flask's contexts; the request ends when it is closed.
         flask.after_this_request(functools.partial(_end_with, environ[SERVING]))
@@ -139,16 +152,13 @@ def remembered() -> AccessToken | None:
     return flask.request.environ.get(TOKEN) if flask.has_request_context() else None
 
 
+def _is_served(request: Serving) -> bool:
+    return flask.has_request_context() and flask.request.environ.get(SERVING) is request
+
+
 def _end_with(request: Serving, response: flask.Response) -> flask.Response:
     if response.is_streamed and not response.direct_passthrough:
-        response.response = _to_its_end(cast("Iterable[bytes]", response.response), request)
+        response.response = ServedBody(cast("Iterable[bytes]", response.response), request)
     else:
         response.call_on_close(request.end)
     return response
-
-
-def _to_its_end(chunks: Iterable[bytes], request: Serving) -> Iterator[bytes]:
-    try:
-        yield from chunks
-    finally:
-        request.end()

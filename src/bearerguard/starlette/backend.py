@@ -20,7 +20,7 @@ from bearerguard.answer import answer
 from bearerguard.context import note
 from bearerguard.errors import AuthError, InvalidRequest, InvalidToken, MissingCredentials
 from bearerguard.provider import ASYMMETRIC, DEFAULT_LEEWAY
-from bearerguard.starlette.base import as_response
+from bearerguard.starlette.base import as_response, begin
 
 __all__ = ["OAuth2IdTokenBackend", "on_error"]
 
@@ -102,7 +102,7 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         Raises:
             AuthenticationError: the token is refused, or its keys cannot be had; caused by an `AuthError`.
         """
-        note(conn.scope, None)
+        begin(conn.scope)
         try:
             token = await self._server.aauthenticate(ASGIRequest(conn.scope))
         except MissingCredentials:

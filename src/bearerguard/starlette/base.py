@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
@@ -18,7 +21,7 @@ from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
 
-__all__ = ["StarletteGuard", "as_response"]
+__all__ = ["StarletteGuard", "as_response", "begin"]
 
 
 class StarletteGuard(BaseGuard):
@@ -56,7 +59,7 @@ class StarletteGuard(BaseGuard):
 
     async def admit_scope(self, scope: Scope, demand: Demand) -> AccessToken | None:
         """Check a request, and note its token where the application and the logs find it."""
-        note(scope, None)
+        begin(scope)
         token = await self.aadmit(ASGIRequest(scope), demand)
         scope["bearerguard.token"] = token
         note(scope, token)
@@ -68,10 +71,47 @@ class StarletteGuard(BaseGuard):
 
     def _follow(self, app: Starlette) -> None:
         """Serve the guard's endpoints from `app`, and have logs follow its requests to their end."""
+        routes = app.router.routes
+        taken = {route.path for route in routes if isinstance(route, Route) and route.name == _NAME}
         for endpoint in self.endpoints:
-            methods = list(endpoint.methods)
-            app.router.routes.insert(0, Route(endpoint.path, _served(endpoint), methods=methods))
+            if endpoint.path not in taken:  # of two resources, the first has the path that both have
+                methods = list(endpoint.methods)
+                routes.insert(0, Route(endpoint.path, _served(endpoint), methods=methods, name=_NAME))
         app.add_middleware(_followed)
+
+
+_NAME = "bearerguard"
+"""Starlette's name of every route of a guard's own."""
+
+
+def begin(scope: Scope) -> None:
+    """Say that a request is being checked: nobody is known to be behind it, until a token is noted.
+
+    Where nobody outside follows the request, it ends with FastAPI's own stack, or with its task; not every
+    server lets go of a scope in time, and an application may keep one.
+    """
+    is_first = SERVING not in scope
+    note(scope, None)
+    if not is_first:
+        return
+    request: Serving = scope[SERVING]
+    stack = scope.get("fastapi_middleware_astack")
+    if isinstance(stack, AsyncExitStack):
+        stack.callback(request.end)
+        return
+    found = weakref.ref(request)  # the task may go on to other requests, and is not to keep this one
+
+    def end(_: object) -> None:
+        served = found()
+        if served is not None:
+            served.end()
+
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # another event loop
+        return
+    if task is not None:
+        task.add_done_callback(end)
 
 
 def as_response(answer: Answer) -> Response:

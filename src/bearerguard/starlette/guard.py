@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar, cast
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from bearerguard._asgi import POLICY_VIOLATION, can_deny, deny
+from bearerguard.context import SERVING, Serving
 from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.guard import Demand
 from bearerguard.rules import Rule
@@ -83,19 +86,24 @@ class Guard(StarletteGuard):
         @functools.wraps(endpoint)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
             connection = _connection_among(args, kwargs, endpoint)
+            scope = connection.scope
+            is_followed = SERVING in scope
             try:
-                await self.admit_scope(connection.scope, demand)
+                await self.admit_scope(scope, demand)
             except AuthError as error:
                 if not isinstance(connection, WebSocket):
                     return self.response(error)
-                if can_deny(connection.scope):
+                if can_deny(scope):
                     await connection.send_denial_response(self.response(error))
                 else:
                     await connection.close(POLICY_VIOLATION, error.description)
                 return None
-            if is_async:
-                return await endpoint(*args, **kwargs)
-            return await run_in_threadpool(endpoint, *args, **kwargs)
+            made = await (
+                endpoint(*args, **kwargs) if is_async else run_in_threadpool(endpoint, *args, **kwargs)
+            )
+            if not is_followed:
+                _end_with(made, scope[SERVING])
+            return made
 
         return guarded
 
@@ -104,16 +112,60 @@ class Guard(StarletteGuard):
             raise ConfigurationError(f"{endpoint!r} is neither an HTTPEndpoint nor a WebSocketEndpoint.")
         guard = self
 
-        async def dispatch(self: Any) -> None:
+        async def served(endpoint: Any) -> None:
+            scope = endpoint.scope
+            is_followed = SERVING in scope
             try:
-                await guard.admit_scope(self.scope, demand)
+                await guard.admit_scope(scope, demand)
             except AuthError as error:
-                await deny(self.scope, self.send, guard.answer(error), error.description)
+                await deny(scope, endpoint.send, guard.answer(error), error.description)
                 return
-            await endpoint.dispatch(self)
+            await _Unguarded(guarded, endpoint)
+            if not is_followed:
+                scope[SERVING].end()
+
+        # What Starlette awaits, and not `dispatch`: a subclass may well have one of its own.
+        def __await__(self: Any) -> Generator[Any, None, None]:  # noqa: N807 - a name of Python's
+            return served(self).__await__()
 
         kept = {name: getattr(endpoint, name) for name in ("__module__", "__qualname__", "__doc__")}
-        return type(endpoint.__name__, (endpoint,), {**kept, "dispatch": dispatch})
+        guarded = type(endpoint.__name__, (endpoint,), {**kept, "__await__": __await__})
+        return guarded
+
+
+class _Unguarded:
+    """An endpoint as the class behind a guarded one serves it."""
+
+    def __init__(self, guarded: type[Any], endpoint: Any) -> None:
+        self._endpoint: Any = super(guarded, endpoint)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        awaited: Generator[Any, None, None] = self._endpoint.__await__()
+        return awaited
+
+
+def _end_with(made: Any, request: Serving) -> None:
+    """Have a request end when what its endpoint has made is sent, where nobody outside follows it."""
+    if isinstance(made, Response):
+        made.background = _LastTask(made.background, request)
+    else:
+        request.end()
+
+
+class _LastTask(BackgroundTask):
+    """What is to be done once a response is sent, and then the end of the request."""
+
+    def __init__(self, before: BackgroundTask | None, request: Serving) -> None:
+        super().__init__(request.end)
+        self._before = before
+        self._request = request
+
+    async def __call__(self) -> None:
+        try:
+            if self._before is not None:
+                await self._before()
+        finally:
+            self._request.end()
 
 
 def _connection_among(

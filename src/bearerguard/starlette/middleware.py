@@ -26,7 +26,7 @@ from bearerguard._asgi import (
     route_path,
 )
 from bearerguard.answer import answer
-from bearerguard.context import Serving, current
+from bearerguard.context import SERVING, Serving, current
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
 from bearerguard.guard import BaseGuard, exact_paths
 from bearerguard.provider import ANY_JWT, Provider
@@ -121,7 +121,7 @@ class AuthenticateMiddleware:
         if scope["type"] != "http" and not is_request(scope):
             await self._app(scope, receive, send)
             return
-        request = Serving()  # not in a `with` block: a tenth of what all this costs
+        request = scope[SERVING] = Serving()  # not in a `with` block: a tenth of what all this costs
         before = current.set(request)
         try:
             if not (self._public_paths and is_public(scope, route_path(scope), self._public_paths)):
