@@ -134,6 +134,10 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
         "invalid_claim",
         [verifying(minting.token(tenant="b"), required_claims={"tenant": "a"})],
     ),
+    "The token is not an access token: it is an ID token.": (
+        "type",
+        [verifying(minting.token(header={"typ": "JWT"}, at_hash="x"))],
+    ),
     "The token is bound to a key, and cannot be used as Bearer.": (
         "sender_constrained",
         [with_claims(cnf={})],
