@@ -140,13 +140,13 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/.test: requirements/test.txt pyproject.toml | $(VENV)/pyvenv.cfg
 	@echo "$(VENV): installing requirements/test.txt"
-	@$(PIP) install -qq --require-hashes -r requirements/test.txt
+	@$(PIP) install -qq --require-hashes --no-deps -r requirements/test.txt
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.test
 	@echo "$(VENV): installing requirements/dev.txt"
-	@$(PIP) install -qq --require-hashes -r requirements/dev.txt
+	@$(PIP) install -qq --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
 # Environments of their own: what these bring would be in the suite's way.
@@ -154,7 +154,7 @@ define environment
 $(VENV)-$(1)/.$(1): requirements/$(1).txt
 	@$$(MAKE) --no-print-directory $(VENV)-$(1)/pyvenv.cfg VENV=$(VENV)-$(1)
 	@echo "$(VENV)-$(1): installing $$<"
-	@$(VENV)-$(1)/bin/python -m pip --disable-pip-version-check install -qq --require-hashes -r $$<
+	@$(VENV)-$(1)/bin/python -m pip --disable-pip-version-check install -qq --require-hashes --no-deps -r $$<
 	@touch $$@
 endef
 $(foreach name,docs fuzz mutants audit pins,$(eval $(call environment,$(name))))

@@ -48,7 +48,7 @@ def python(name: str) -> str:
         print(f"making the virtual environment for {requirements.name}", file=sys.stderr)
         venv.create(home, clear=True, with_pip=True)
         pip = [str(interpreter), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        install = [*pip, "--require-hashes", "-r", str(requirements)]
+        install = [*pip, "--require-hashes", "--no-deps", "-r", str(requirements)]
         subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
         _stamp(home / "stamp", requirements)
     return str(interpreter)
