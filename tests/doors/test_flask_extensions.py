@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import apiflask
 import flask
 import flask_restful
 import flask_restx
@@ -54,19 +53,6 @@ def restx(decorate: Decorate) -> flask.Flask:
     return app
 
 
-def api_flask(decorate: Decorate) -> flask.Flask:
-    app: flask.Flask = apiflask.APIFlask("shop")
-    app.add_url_rule("/orders", "orders", decorate(shown))
-    return app
-
-
-def api_flask_class(decorate: Decorate) -> flask.Flask:
-    app: flask.Flask = apiflask.APIFlask("shop")
-    kind: Any = type("Orders", (MethodView,), {"get": decorate(lambda self: shown())})
-    app.add_url_rule("/orders", view_func=kind.as_view("orders"))
-    return app
-
-
 def own_pages(decorate: Decorate) -> flask.Flask:
     app = plain(decorate)
     for status in (400, 401, 403, 503):
@@ -74,7 +60,7 @@ def own_pages(decorate: Decorate) -> flask.Flask:
     return app
 
 
-APPS = [plain, smorest, restful, restx, api_flask, api_flask_class, own_pages]
+APPS = [plain, smorest, restful, restx, own_pages]
 
 
 def with_guard(issuer: Issuer) -> Decorate:

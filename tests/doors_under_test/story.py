@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import threading
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
@@ -32,12 +33,19 @@ def who() -> str:
 
 
 class Story:
-    """What was told, in order: where, and who was named there. `leaked` are contexts that somebody kept."""
+    """What was told, in order: where, and who was named there.
+
+    Attributes:
+        leaked: contexts that somebody kept.
+        kept: scopes that somebody kept.
+        background_is_done: when all that follows an answer has been told.
+    """
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
         self.leaked: list[contextvars.Context] = []
         self.kept: list[Any] = []
+        self.background_is_done = threading.Event()
 
     def tell(self, where: str) -> None:
         self.lines.append((where, who()))
