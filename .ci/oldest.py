@@ -17,8 +17,6 @@ from packaging.utils import canonicalize_name
 
 # Left to pip: they follow the library's own by an exact version.
 FOLLOWERS = {"httpcore2"}
-# Frameworks on top of a door: those of today may want a newer one below them.
-ON_TOP = {"flask-smorest"}
 # Programs beside the library, which run tests too: old ones warn of themselves.
 NOT_THE_LIBRARYS = {"demo"}
 
@@ -49,6 +47,4 @@ for line in Path(sys.argv[1]).read_text().splitlines():
     if name not in FOLLOWERS:
         if name in bounds:
             pin.specifier = SpecifierSet(f"=={bounds[name]}")
-        elif name in ON_TOP:
-            pin.specifier = SpecifierSet()
         print(pin)
