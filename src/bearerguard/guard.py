@@ -72,11 +72,11 @@ class BaseGuard:
             raise ConfigurationError(f"body is {body!r:.80}: give json_body, problem_details or a function.")
         _try(body)
         self.server = server
-        self.resource = server.resource if resource is None else resource
+        self.resource: str | None = server.resource if resource is None else resource
         self.realm = realm
         self.body = body
         address = None if self.resource is None else metadata_address(self.resource)
-        self.context = ChallengeContext(realm, address)
+        self.context: ChallengeContext = ChallengeContext(realm, address)
         self.endpoints: tuple[Endpoint, ...] = tuple(
             metadata_endpoint(path, self.metadata) for path in self.metadata_paths
         )
