@@ -376,5 +376,5 @@ KINDS = {
 }
 """By name."""
 REAL = tuple(name for name in KINDS if name != "example")
-WORST = "entra"
+WORST = "keycloak"
 """The dearest of those up to 3 kB, by `make instructions`."""
