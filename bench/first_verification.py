@@ -12,8 +12,9 @@ from pathlib import Path
 from bench.material import AUDIENCE, ISSUER
 
 _OURS = """
-from bearerguard import Provider, ResourceServer
-provider = Provider({issuer!r}, audience={audience!r}, keys={url!r}, http_options={patience!r})
+from bearerguard import Provider, RemoteKeys, ResourceServer
+keys = RemoteKeys({url!r}, http_options={patience!r})
+provider = Provider({issuer!r}, audience={audience!r}, keys=keys)
 server = ResourceServer(provider{snapshot})
 server.verify(open({token!r}).readline().strip())
 """

@@ -266,7 +266,7 @@ class Kind:
         claims: Makes the claims of the token of that number, issued at that time; no two are the same.
         header: The members of the header beside `alg`.
         asks: What rules may ask that these tokens fulfil: a value for `scope`, `role`, `subject` and so on.
-        options: What a `Provider` of theirs needs beside issuer and audience.
+        options: What a `Provider` of theirs needs beside issuer and audience; a profile by its name.
         nested: Whether an object stands among the claims.
     """
 
@@ -356,6 +356,7 @@ KINDS = {
             _google,
             {"kid": _hex("google kid", 40), "typ": "JWT"},
             {"subject": f"{int(_hex('google sub', 16), 16):021d}", "client": _GOOGLE_CLIENT},
+            {"profile": "ID_TOKEN"},
         ),
         Kind(
             "github",
@@ -376,5 +377,5 @@ KINDS = {
 }
 """By name."""
 REAL = tuple(name for name in KINDS if name != "example")
-WORST = "entra"
+WORST = "keycloak"
 """The dearest of those up to 3 kB, by `make instructions`."""

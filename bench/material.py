@@ -10,6 +10,7 @@ the hour are minted anew.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from bench import kinds
 from bench.kinds import KINDS, LIFETIME_SECONDS, WORST, Claims, Kind
 
 EXAMPLE = KINDS["example"]
@@ -175,11 +177,17 @@ def _padded(claims: dict[str, Any], signer: _Signer, size: int) -> str:
 
 
 def is_fresh(directory: Path, now: float) -> bool:
-    """Whether the files of `directory` are there and their tokens live for another hour."""
+    """Whether the files of `directory` are what this source mints, and their tokens live for another hour."""
     try:
-        return float((directory / "expires.txt").read_text("ascii")) > now + 3600
+        expires, source = (directory / "expires.txt").read_text("ascii").split()
     except (OSError, ValueError):
         return False
+    return float(expires) > now + 3600 and source == _source()
+
+
+def _source() -> str:
+    files = (Path(__file__), Path(kinds.__file__))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def mint(directory: Path) -> Material:
@@ -222,7 +230,7 @@ def mint(directory: Path) -> Material:
         _Signer("ES256", _GENERATE["ES256"]()).jwk(f"other-{number}") for number in range(KEY_COUNT - 1)
     ]
     _write_key_set(directory, "growth", [signer.jwk(), *others])
-    (directory / "expires.txt").write_text(str(now + LIFETIME_SECONDS), "ascii")
+    (directory / "expires.txt").write_text(f"{now + LIFETIME_SECONDS} {_source()}", "ascii")
     return Material(directory)
 
 

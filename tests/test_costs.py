@@ -250,6 +250,8 @@ def test_a_refusal_leaves_nothing_to_the_garbage_collector(
     server: ResourceServer, issuer: Issuer, kind: str
 ) -> None:
     token = REFUSED[kind][0](issuer)
+    with suppress(InvalidToken):
+        server.verify(token)  # the first may have the provider asked for a key that replaced the old one
     gc.collect()
     gc.disable()
     try:

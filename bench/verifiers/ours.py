@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bearerguard
 from bearerguard import InvalidToken, Provider, ResourceServer
 from bench.cases import Case, Cases, async_loop, loop, refusing_loop, repeating, rotating, token_cases
 from bench.kinds import Kind
@@ -9,9 +10,12 @@ from bench.material import EXAMPLE, SUBJECTS, Material
 
 
 def provider(material: Material, algorithm: str, kind: Kind = EXAMPLE) -> Provider:
-    """A provider that is trusted by its key set, defaults everywhere."""
+    """A provider that is trusted by its key set, defaults wherever they will do."""
     keys = material.key_set(f"{algorithm}.{kind.name}")
-    return Provider(kind.issuer, audience=kind.audience, keys=keys, **kind.options)
+    options = dict(kind.options)
+    if "profile" in options:
+        options["profile"] = getattr(bearerguard, options["profile"])
+    return Provider(kind.issuer, audience=kind.audience, keys=keys, **options)
 
 
 def resource_server(material: Material, algorithm: str, kind: Kind = EXAMPLE) -> ResourceServer:
