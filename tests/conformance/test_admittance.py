@@ -148,7 +148,7 @@ def test_a_refusal_of_head_says_what_that_of_get_says(
 
 @at_every_door
 def test_options_enters_no_application_without_a_token(door: Door, server: ResourceServer) -> None:
-    """What a framework answers by itself, such as `Allow`, is no view of the application's."""
+    """What a framework answers by itself, such as `Allow`, is not a view of the application's."""
     opened = door.open(server)
     preflight: Fields = [(b"Origin", b"https://a.test"), (b"Access-Control-Request-Method", b"GET")]
     statuses = {opened.get(method="OPTIONS").status, opened.get(method="OPTIONS", fields=preflight).status}

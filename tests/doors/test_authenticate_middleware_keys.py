@@ -406,7 +406,7 @@ def test_a_source_of_ones_own_keeps_the_pins_and_the_lifetime_of_a_provider_obje
 @pytest.mark.parametrize(
     ("options", "instead"),
     [
-        ({"keys": {"keys": []}, "pinned_thumbprints": ["A" * 43]}, "give those that you accept"),
+        ({"keys": {"keys": []}, "pinned_thumbprints": ["A" * 43]}, "give only those that you accept"),
         ({"keys": None, "key_set_lifetime": 0}, "seconds above 0"),
         ({"keys": None, "pinned_thumbprints": []}, "RFC 7638"),
         ({"keys": None, "http_options": "timeout=1"}, "give a mapping"),
