@@ -260,7 +260,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("unknown algorithm", {"algorithms": ["RS256", "rs256"]}, "algorithms has rs256: choose from RS256"),
     ("negative leeway", {"leeway": -1}, "seconds from 0 to 300"),
     ("long leeway", {"leeway": 301}, "seconds from 0 to 300"),
-    ("leeway that is not a number", {"leeway": "10"}, "seconds from 0 to 300"),
+    ("leeway as text", {"leeway": "10"}, "seconds from 0 to 300"),
     ("leeway that is not a number", {"leeway": math.nan}, "seconds from 0 to 300"),
     ("profile by name", {"profile": "RFC9068"}, "JWT, RFC9068 or ID_TOKEN"),
     ("no audience claim", {"audience_claim": ""}, "as 'aud'"),

@@ -92,7 +92,7 @@ def test_a_way_to_keys_that_others_can_change_is_warned_of(option: dict[str, Any
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("lifetime of nothing", {"lifetime": 0}, "math.inf"),
     ("negative lifetime", {"lifetime": -1}, "math.inf"),
-    ("lifetime that is not a number", {"lifetime": "60"}, "seconds above 0"),
+    ("lifetime as text", {"lifetime": "60"}, "seconds above 0"),
     ("lifetime that is not a number", {"lifetime": math.nan}, "seconds above 0"),
     ("redirects", {"http_options": {"follow_redirects": True}}, "Give the final address as keys"),
     ("options of another type", {"http_options": "timeout=5"}, "http_options is a str: give a mapping"),

@@ -65,7 +65,7 @@ def test_it_needs_a_provider() -> None:
 
 
 def test_it_is_not_for_subclassing_where_a_check_could_be_left_out() -> None:
-    with pytest.raises(TypeError, match="is a rule"):
+    with pytest.raises(TypeError, match="as a rule"):
         type("Stricter", (ResourceServer,), {})
 
 
