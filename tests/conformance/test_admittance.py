@@ -171,7 +171,7 @@ def test_a_method_that_nobody_knows_enters_no_application_without_a_token(
 
 
 @at_every_door
-def test_an_error_of_the_application_is_no_refusal(
+def test_an_error_of_the_application_is_not_a_refusal(
     door: Door, issuer: Issuer, server: ResourceServer
 ) -> None:
     def broken(token: AccessToken | None) -> Any:

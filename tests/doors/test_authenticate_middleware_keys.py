@@ -323,7 +323,7 @@ def test_a_provider_that_lacks_something_is_told_what(issuer: Issuer, missing: s
 
 
 @pytest.mark.parametrize("provider", [None, "https://login.example", ["https://login.example"]], ids=str)
-def test_what_is_no_provider_is_shown_what_one_is(provider: Any) -> None:
+def test_what_is_not_a_provider_is_shown_what_one_is(provider: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"'login' is .*: give a Provider, or a mapping"):
         built({"login": provider})
 
@@ -335,7 +335,7 @@ def test_it_is_not_built_without_providers(providers: Any) -> None:
 
 
 @pytest.mark.parametrize("minutes", [-1, float("nan"), "5", True, {"login": -1}], ids=str)
-def test_a_lifetime_that_is_none_is_refused_by_name(issuer: Issuer, minutes: Any) -> None:
+def test_a_lifetime_that_is_not_one_is_refused_by_name(issuer: Issuer, minutes: Any) -> None:
     with pytest.raises(ConfigurationError, match="'login'"):
         built({"login": described(issuer)}, key_refresh_minutes=minutes)
 
