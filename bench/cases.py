@@ -23,7 +23,7 @@ class Case:
     """One thing to time.
 
     Attributes:
-        run: Goes through a batch once; this alone is timed.
+        run: Goes through a batch once; only this is timed.
         feed: Prepares a batch of the given length.
         clock: Nanoseconds. The processor time of the thread, which does not count what else the machine does;
             for a case that waits for somebody, the time that passes.

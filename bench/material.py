@@ -156,7 +156,7 @@ def _with_another_signature(tokens: list[str]) -> list[str]:
 
 
 def _junk(count: int) -> list[str]:
-    """What is no JWT at all: opaque tokens, noise without a dot, three segments of noise."""
+    """What is not a JWT at all: opaque tokens, noise without a dot, three segments of noise."""
     noise = encode(bytes(range(256)) * 2)
     kinds = (
         lambda number: f"mF_9.B5f-4.1JqM{number}",
@@ -235,7 +235,7 @@ def mint(directory: Path) -> Material:
 
 
 def mint_few(directory: Path, count: int) -> Material:
-    """Write the same for `make instructions`: `count` tokens of each kind, under RS256 alone, minted anew."""
+    """Write the same for `make instructions`: `count` tokens of each kind, under RS256 only, minted anew."""
     _write_kinds(directory, _signers(["RS256"]), lambda algorithm, kind: count, int(time.time()))
     return Material(directory)
 

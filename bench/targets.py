@@ -199,7 +199,7 @@ KIND_HEADING = [
 
 
 def kind_cells(found: Found, kind: str, size: int) -> list[str]:
-    """All that was counted of a kind; thousands of instructions where it is no ratio."""
+    """All that was counted of a kind; thousands of instructions where it is not a ratio."""
 
     def thousands(*figures: float) -> list[str]:
         return [f"{figure / 1e3:.1f}" for figure in figures]

@@ -171,7 +171,7 @@ def measure(settings: Settings) -> Findings:
     """
     wrk = shutil.which("wrk")
     if wrk is None or not Path("/proc/self/schedstat").is_file():
-        return Findings(notes=["wrk is not installed, or this is no Linux: no figures under uvicorn"])
+        return Findings(notes=["wrk is not installed, or this is not Linux: no figures under uvicorn"])
     files = {}
     for kind in COMPARED:
         files["new", kind.name] = settings.material.directory / f"RS256.{kind.name}.txt"

@@ -78,7 +78,7 @@ def test_a_refusal_by_a_rule_is_logged_once(
     ]
 
 
-def test_what_is_asked_of_a_token_that_is_known_is_no_scope_of_a_route(
+def test_what_is_asked_of_a_token_that_is_known_is_not_a_scope_of_a_route(
     guard: Guard, token: AccessToken
 ) -> None:
     guard.allow(scope("orders:read"), token)

@@ -199,7 +199,7 @@ def test_where_any_audience_is_accepted_none_is_given() -> None:
     assert provider(audience=None, dangerously_accept_any_audience=True).audiences == ()
 
 
-def test_an_issuer_that_is_no_url_is_fine_where_the_keys_are_elsewhere() -> None:
+def test_an_issuer_that_is_not_a_url_is_fine_where_the_keys_are_elsewhere() -> None:
     assert provider(issuer="accounts.example", keys=URL).issuer == "accounts.example"
 
 
@@ -260,7 +260,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("unknown algorithm", {"algorithms": ["RS256", "rs256"]}, "algorithms has rs256: choose from RS256"),
     ("negative leeway", {"leeway": -1}, "seconds from 0 to 300"),
     ("long leeway", {"leeway": 301}, "seconds from 0 to 300"),
-    ("leeway that is no number", {"leeway": "10"}, "seconds from 0 to 300"),
+    ("leeway as text", {"leeway": "10"}, "seconds from 0 to 300"),
     ("leeway that is not a number", {"leeway": math.nan}, "seconds from 0 to 300"),
     ("profile by name", {"profile": "RFC9068"}, "JWT, RFC9068 or ID_TOKEN"),
     ("no audience claim", {"audience_claim": ""}, "as 'aud'"),
@@ -281,7 +281,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("keys from a file", {"keys": "file:///etc/jwks.json"}, "give an https:// URL"),
     ("keys over ftp", {"keys": "ftp://login.example/jwks"}, "neither https nor http: give an https:// URL"),
     ("keys with a password", {"keys": "https://a:b@login.example/jwks"}, "http_options"),
-    ("keys at no address", {"keys": "https://"}, "it is no URL"),
+    ("keys at no address", {"keys": "https://"}, "it is not a URL"),
     ("discovery from no URL", {"issuer": "accounts.example"}, "would be discovered"),
     ("discovery over http", {"issuer": "http://login.example"}, "it is not https"),
     ("discovery in docker compose", {"issuer": "http://keycloak:8080"}, "dangerously_allow_http=True"),

@@ -61,7 +61,7 @@ def test_pins_may_be_one_or_several() -> None:
     assert RemoteKeys(pinned_thumbprints=[one, other]).pinned_thumbprints == frozenset({one, other})
 
 
-def test_not_following_redirects_is_no_option_to_complain_of() -> None:
+def test_not_following_redirects_is_not_an_option_to_complain_of() -> None:
     assert RemoteKeys(http_options={"follow_redirects": False, "timeout": 1}).http_options == {"timeout": 1}
 
 
@@ -92,7 +92,7 @@ def test_a_way_to_keys_that_others_can_change_is_warned_of(option: dict[str, Any
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("lifetime of nothing", {"lifetime": 0}, "math.inf"),
     ("negative lifetime", {"lifetime": -1}, "math.inf"),
-    ("lifetime that is no number", {"lifetime": "60"}, "seconds above 0"),
+    ("lifetime as text", {"lifetime": "60"}, "seconds above 0"),
     ("lifetime that is not a number", {"lifetime": math.nan}, "seconds above 0"),
     ("redirects", {"http_options": {"follow_redirects": True}}, "Give the final address as keys"),
     ("options of another type", {"http_options": "timeout=5"}, "http_options is a str: give a mapping"),
@@ -102,11 +102,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("http", {"url": "http://login.example/jwks"}, "it is not https: give an https:// URL"),
     ("a file", {"url": "file:///etc/jwks.json"}, "give an https:// URL"),
     ("a password in an address", {"url": "https://a:hunter2@login.example/"}, "holds a password"),
-    ("no address", {"url": "https://"}, "it is no URL"),
+    ("no address", {"url": "https://"}, "it is not a URL"),
     ("a host without scheme", {"url": "login.example/jwks"}, "give an https:// URL"),
     ("keys as an object", {"url": SECRET}, "to Provider(keys=...) itself"),
     ("a function as the address", {"url": dict}, "function=..."),
-    ("a function that is none", {"function": URL}, "give a function without arguments"),
+    ("a function that is not one", {"function": URL}, "give a function without arguments"),
     ("two places", {"url": URL, "function": dict}, "choose one"),
     ("a function over HTTP", {"function": dict, "http_options": {"timeout": 1}}, "choose one"),
 ]

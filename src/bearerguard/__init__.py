@@ -20,7 +20,7 @@ from bearerguard.errors import (
     SecurityWarning,
 )
 
-# Of OpenAPI 2.0, so in no `__all__`; here because layabauth's programs import them from here. The `as` tells
+# Of OpenAPI 2.0, so not in `__all__`; here because layabauth's programs import them from here. The `as` tells
 # type checkers that a name is passed on.
 from bearerguard.openapi import authorizations as authorizations
 from bearerguard.openapi import method_authorizations as method_authorizations
@@ -77,7 +77,7 @@ __all__ = [
 def __getattr__(name: str) -> str:
     """`bearerguard.__version__`, looked up only where somebody asks."""
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - it loads `email`, for what few ever ask
+        from importlib.metadata import version  # noqa: PLC0415 - it loads `email`, and few ever ask
 
         return version("bearerguard")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""`python -m bearerguard`: the command line, for who has no `bearerguard` on the path."""
+"""`python -m bearerguard`: the command line, where `bearerguard` is not on the path."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class ASGIRequest(Struct, gc=False):
 
     @property
     def url(self) -> str | None:
-        """None: what the client wrote there, only the client or a proxy says."""
+        """None: only the client or a proxy says what the client wrote there."""
         return None
 
     @property
@@ -59,7 +59,7 @@ class ASGIRequest(Struct, gc=False):
         chain = tls.get("client_cert_chain") or ()
         if not chain:
             return None
-        from ssl import PEM_cert_to_DER_cert  # noqa: PLC0415 - only for who has such a server
+        from ssl import PEM_cert_to_DER_cert  # noqa: PLC0415 - only where the server has one
 
         return PEM_cert_to_DER_cert(chain[0])
 

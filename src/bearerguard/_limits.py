@@ -14,14 +14,14 @@ MAX_JSON_DEPTH: Final = 64
 """Nesting of a header or payload; fixed, so that the verdict does not float with the call stack."""
 MAX_KID_CHARACTERS: Final = 512
 MAX_NUMERIC_DATE: Final = 2**53
-"""Above this a JSON number is no exact integer everywhere (RFC 8259, section 6), and no date either."""
+"""Above this a JSON number is not an exact integer everywhere (RFC 8259, section 6), and not a date."""
 DEFAULT_LEEWAY: Final = 10.0
 MAX_LEEWAY: Final = 300.0
 """Seconds of clock difference that are forgiven."""
 
 # -- rules ---------------------------------------------------------------------------------------
 MAX_ALTERNATIVES: Final = 32
-"""Sets of scopes that a rule names, in a document or a challenge: more of them nobody reads."""
+"""Sets of scopes that a rule names, in a document or a challenge: nobody reads more of them."""
 
 # -- caches --------------------------------------------------------------------------------------
 CACHED_TOKENS: Final = 4096
@@ -44,7 +44,7 @@ MAX_KEYS_TRIED: Final = 4
 MAX_KEYS: Final = 100
 MAX_KEY_SET_BYTES: Final = 512 * 1024
 MAX_VALIDATOR_CHARACTERS: Final = 1024
-"""An `ETag` longer than this is not sent back: it could make the next request one that nobody takes."""
+"""An `ETag` longer than this is not sent back: it could make a server refuse the next request."""
 
 MAX_OBJECTS_LOOKED_INTO: Final = 1000
 """In search of a TLS context that checks nothing, within a transport."""
@@ -69,7 +69,7 @@ FETCH_TIMEOUT: Final = 5.0
 METADATA_LIFETIME: Final = 24 * 3600.0
 """After it an issuer's metadata is asked for again, by whoever wants it and without waiting."""
 METADATA_SHARE: Final = 0.4
-"""Of the time for a refresh, what the metadata may take of it where the address of the keys is known."""
+"""The part of a refresh's time that the metadata may take where the address of the keys is known."""
 FROZEN_AFTER: Final = 300.0
 """A refresh that is so long past its end by the server's clock was begun before the machine slept."""
 MAX_STUCK_REFRESHES: Final = 4

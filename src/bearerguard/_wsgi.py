@@ -30,7 +30,7 @@ class WSGIRequest(Struct, gc=False):
 
     @property
     def url(self) -> str | None:
-        """None: what the client wrote there, only the client or a proxy says."""
+        """None: only the client or a proxy says what the client wrote there."""
         return None
 
     @property
@@ -60,7 +60,7 @@ class WSGIRequest(Struct, gc=False):
         text = self.environ.get("SSL_CLIENT_CERT") or self.environ.get("mod_ssl.SSL_CLIENT_CERT")
         if not text:
             return None
-        from ssl import PEM_cert_to_DER_cert  # noqa: PLC0415 - only for who has such a server
+        from ssl import PEM_cert_to_DER_cert  # noqa: PLC0415 - only where the server has one
 
         return PEM_cert_to_DER_cert(text)
 
@@ -89,7 +89,7 @@ def _variable(name: bytes) -> str:
 def path_of(environ: Environ) -> str:
     """Return the path by which the application routes a request: without the mount, `SCRIPT_NAME`.
 
-    With it, whoever can choose the mount could make a public path of another one: behind a proxy that lets
+    With it, anyone who can choose the mount could make a public path of another one: behind a proxy that lets
     a header field of that name through, gunicorn believes the client where the mount ends.
     """
     path: str = environ.get("PATH_INFO", "")

@@ -1,7 +1,7 @@
 """The HTTP answer to a refusal: status, challenges and body, in one place for every door.
 
-A door writes an `Answer` out in its framework's way and adds nothing to it. What an error means is not
-decided here, only how it is said: an error knows its parameters, the context knows what the API has to add.
+A door writes an `Answer` out in its framework's way and adds nothing to it. An error's meaning is not decided
+here, only how it is said: an error knows its parameters, the context knows what the API has to add.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which verified token stands behind the request that is being served: for logs, traces and audit.
 
-A door says so; nothing here verifies a token. What was said follows the request and ends with it: a context
+A door says so; nothing here verifies a token. The token follows the request and ends with it: a context
 that leaks into another task, or into the next request of a connection, leads to nobody once the request is
 over, and a request that is served within another one hides that one only meanwhile.
 """
@@ -33,7 +33,7 @@ class Serving(Struct, weakref=True, eq=False):
 
     Attributes:
         token: the verified token; None before there is one, and where nobody is known.
-        is_over: whether the request has ended: whoever still holds its context finds nobody in it.
+        is_over: whether the request has ended: code that still holds its context finds nobody in it.
         outer: the request in which this one is served, where a program calls itself.
         before: what ends its `with` block.
     """

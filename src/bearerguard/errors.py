@@ -151,8 +151,8 @@ class InsufficientScope(AuthError):
 class AccessDenied(AuthError):
     """The token is valid, but its bearer may not do this: 403.
 
-    A role or another claim is missing, which no other scope and no new login would change, so the challenge
-    promises nothing. Reason: `denied`.
+    A role or another claim is missing, and neither another scope nor a new login would change that, so the
+    challenge promises nothing. Reason: `denied`.
     """
 
     status: ClassVar[int] = 403
@@ -184,7 +184,7 @@ class InsufficientUserAuthentication(AuthError):
 
 
 class ProviderUnavailable(AuthError):
-    """What the check needs from the provider is unavailable right now: 503, whatever the token is."""
+    """The provider cannot supply what the check needs right now: 503, whatever the token is."""
 
     status: ClassVar[int] = 503
     code: ClassVar[str | None] = "temporarily_unavailable"

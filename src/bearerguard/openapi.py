@@ -87,7 +87,7 @@ def oauth2_scheme(
         token_url: the provider's token endpoint.
         refresh_url: where tokens are refreshed, if elsewhere.
         flows: the flows to describe. By default the one that the addresses are for: authorization code with
-            both, client credentials with `token_url` alone, implicit with `authorization_url` alone.
+            both, client credentials with only `token_url`, implicit with only `authorization_url`.
 
     Raises:
         ConfigurationError: an address that a flow needs is missing.

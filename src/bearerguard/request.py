@@ -2,7 +2,7 @@
 
 A door has a view of its own with the same members, read only by the check that needs them. A view never says
 by which address the client reached the API: `Host` and forwarded headers are the client's or a proxy's word,
-so whoever compares addresses puts the configured origin in front of `target`.
+so code that compares addresses puts the configured origin in front of `target`.
 """
 
 from __future__ import annotations
@@ -118,5 +118,5 @@ class BareHeaders:
 
 
 def _as_bytes(text: str | bytes) -> bytes:
-    # Header fields are Latin-1 on the wire (RFC 9110, section 5.5); what is beyond it is in no valid one.
+    # Header fields are Latin-1 on the wire (RFC 9110, section 5.5); a valid one has nothing beyond it.
     return text if isinstance(text, bytes) else text.encode("latin-1", "replace")

@@ -33,7 +33,7 @@ class ResourceServer:
     """An OAuth 2.0 resource server (RFC 6749, section 1.1). Safe to share by threads and event loops.
 
     Args:
-        providers: whom to trust. Where several have the same issuer, any of them that accepts will do.
+        providers: the issuers to trust. Where several have the same issuer, any of them that accepts will do.
         resource: the URL of this API as its clients know it, `"https://api.example/v1"`. With it, the API
             publishes its metadata (RFC 9728), and challenges point there. It is never taken from a request.
         clock: seconds since 1970; claims and the age of keys are judged by it.
@@ -86,7 +86,7 @@ class ResourceServer:
     def __init_subclass__(cls) -> None:
         # A door asks one of several methods: a check that a subclass adds to some is left out by others.
         raise TypeError(
-            "ResourceServer is not for subclassing: what more a token must fulfil is a rule, such as "
+            "ResourceServer is not for subclassing: write what more a token must fulfil as a rule, such as "
             "claim('jti', lambda jti: jti not in revoked)."
         )
 
@@ -163,7 +163,7 @@ class ResourceServer:
             raw = bearer_token(request.values(b"authorization"))
             outcome = self._pipeline.admit(raw, request)
         except AuthError as error:
-            # What parts several tokens is in none that is accepted: only refused ones are searched for it.
+            # An accepted token contains nothing that separates two: only refused ones are searched for it.
             if error.reason != "too_large" and not is_one_token(raw):
                 raise log_refusal(several_tokens()) from None
             log_refusal(error)
@@ -198,7 +198,7 @@ class ResourceServer:
     def snapshot(self) -> dict[str, Any]:
         """Return the fetched key sets, ready for `json.dumps`, for `ResourceServer(..., snapshot=...)`.
 
-        Only public keys are in it. Whoever can change the file can forge tokens: keep it as safe as code.
+        Only public keys are in it. Anyone who can change the file can forge tokens: keep it as safe as code.
         """
         return self._keys.snapshot()
 
@@ -236,7 +236,7 @@ class ResourceServer:
     def close(self) -> None:
         """End the fetches that no other server needs, with their connections; using the server is an error.
 
-        Blocks nobody, and may be called more than once. Who waits for keys gets `ProviderUnavailable`.
+        Blocks nobody, and may be called more than once. Requests that wait get `ProviderUnavailable`.
         """
         self._pipeline = cast("Pipeline", _Closed())
         self._keys.close()
@@ -259,7 +259,7 @@ class ResourceServer:
 
 
 class _Closed:
-    """Stands in the place of what verifies, so that being open costs no request a look."""
+    """Takes the place of what verifies, so that no request has to ask whether the server is open."""
 
     def admit(self, *_: object) -> NoReturn:
         raise closed()

@@ -31,8 +31,8 @@ def test_a_key_of_that_generator_is_refused(bits: int) -> None:
         minting.server(keys=marked(bits))
 
 
-def test_it_is_left_out_of_a_set_and_a_sound_one_is_not() -> None:
-    sound = minting.key_for("RS256").public_jwk()
-    server = minting.server(keys={"keys": [marked(2048), sound]})
+def test_it_is_left_out_of_a_set_and_a_good_one_is_not() -> None:
+    good = minting.key_for("RS256").public_jwk()
+    server = minting.server(keys={"keys": [marked(2048), good]})
     assert verdict(server, minting.token("RS256")) == ACCEPTED
     assert server.health()["providers"][server.providers[0].name]["keys"] == 1

@@ -36,6 +36,6 @@ def test_the_key_in_a_header_verifies_nothing_where_no_other_is_found(alg: str) 
         assert verdict(server, carrying_its_key(alg, kid, x5c=["AAAA"])) == "unknown_key"
 
 
-def test_a_sound_token_passes_whatever_key_its_header_carries() -> None:
+def test_a_valid_token_passes_whatever_key_its_header_carries() -> None:
     theirs = minting.key_for("ES256", minting.attacker).public_jwk()
     assert verdict(minting.server(), minting.token(header={"jwk": theirs})) == ACCEPTED

@@ -1,7 +1,7 @@
 """CVE-2020-15084 (express-jwt).
 
 Elsewhere the list of accepted algorithms could be left out, and then the token chose. Here there is always
-a list: left out, it has the asymmetric algorithms alone, and an empty one is a configuration error.
+a list: left out, it has only the asymmetric algorithms, and an empty one is a configuration error.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def test_none_cannot_be_allowed(name: str) -> None:
         Provider("https://issuer.test", audience="https://api.test", algorithms=["RS256", name])
 
 
-def test_no_token_is_no_way_around_the_check() -> None:
+def test_a_missing_token_is_not_a_way_around_the_check() -> None:
     for headers in ([], [(b"authorization", b"")], [(b"authorization", b"Basic dTpw")]):
         with pytest.raises(MissingCredentials):
             minting.server().authenticate(headers)

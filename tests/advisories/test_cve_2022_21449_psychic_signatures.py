@@ -17,7 +17,7 @@ DER = bytes.fromhex("3006020100020100")
 
 @pytest.mark.parametrize("alg", SIZES)
 @pytest.mark.parametrize(("r", "s"), [(0, 0), (0, 1), (1, 0), (1, 1)])
-def test_a_signature_of_zeros_is_none(alg: str, r: int, s: int) -> None:
+def test_a_signature_of_zeros_is_not_a_signature(alg: str, r: int, s: int) -> None:
     size = SIZES[alg]
     signed = minting.token(alg).rpartition(".")[0]
     for signature in (r.to_bytes(size) + s.to_bytes(size), DER, bytes(1), b""):

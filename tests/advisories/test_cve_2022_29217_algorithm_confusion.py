@@ -31,7 +31,7 @@ def signed_with(secret: bytes) -> str:
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
 @pytest.mark.parametrize("before", ["", "\n", "  ", "\t\r\n", "\ufeff"], ids=repr)
-def test_a_pem_key_is_no_secret_whatever_stands_before_it(alg: str, before: str) -> None:
+def test_a_pem_key_is_not_a_secret_whatever_stands_before_it(alg: str, before: str) -> None:
     text = before + pem(alg)
     server = minting.server(keys=text)
     assert verdict(server, minting.token(alg, header={"kid": None})) == ACCEPTED
@@ -40,7 +40,7 @@ def test_a_pem_key_is_no_secret_whatever_stands_before_it(alg: str, before: str)
 
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
-def test_a_pem_key_is_no_secret_where_hs256_is_allowed_by_name(alg: str) -> None:
+def test_a_pem_key_is_not_a_secret_where_hs256_is_allowed_by_name(alg: str) -> None:
     with pytest.raises(ConfigurationError, match="fits the algorithms"):
         minting.server(keys=pem(alg), algorithms=["HS256"])
     server = minting.server(keys=[pem(alg), signing_key("oct").secret_jwk()], algorithms=[alg, "HS256"])

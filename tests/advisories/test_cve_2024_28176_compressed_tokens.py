@@ -38,5 +38,5 @@ def test_a_signed_token_that_says_it_is_compressed_is_read_as_it_stands() -> Non
     )
 
 
-def test_a_payload_that_is_compressed_is_no_payload() -> None:
+def test_a_payload_that_is_compressed_is_not_a_payload() -> None:
     assert verdict(minting.server(), minting.with_payload(minting.unb64(BOMB))) == "malformed"

@@ -1,7 +1,7 @@
 """CVE-2025-30144 (fast-jwt), CVE-2026-75509 (joserfc).
 
 Elsewhere an array with the right issuer among others passed as `iss`. Here `iss` is a string (RFC 7519,
-section 4.1.1), and an array of strings is none, whatever is in it.
+section 4.1.1), and an array of strings is not one, whatever is in it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ISSUER = minting.ISSUER
     ],
     ids=repr,
 )
-def test_an_issuer_that_is_no_string_is_refused(issuer: Any) -> None:
+def test_an_issuer_that_is_not_a_string_is_refused(issuer: Any) -> None:
     assert verdict(minting.server(), minting.token(iss=issuer)) == "invalid_claim"
     lax = minting.unchecked_server(issuer=None, name="any", dangerously_accept_any_issuer=True)
     assert verdict(lax, minting.token(iss=issuer)) == "invalid_claim"

@@ -29,7 +29,7 @@ HEAD, BODY, TAIL = minting.token().split(".")
         [{"payload": BODY, "protected": HEAD, "signature": TAIL}],
     ],
 )
-def test_a_json_serialization_is_no_token(serialized: Any) -> None:
+def test_a_json_serialization_is_not_a_token(serialized: Any) -> None:
     for text in (json.dumps(serialized), json.dumps(serialized, separators=(",", ":"))):
         assert verdict(minting.server(), text) == "malformed"
         assert verdict(minting.server(), minting.b64(text.encode())) == "malformed"

@@ -29,7 +29,7 @@ LAX = minting.unchecked_server(
     [[], [dict(minting.CLAIMS)], list(minting.CLAIMS.items()), "claims", 1, 1.5, True, False, None],
     ids=lambda value: f"{value!r:.20}",
 )
-def test_a_payload_that_is_no_object_is_refused(payload: Any) -> None:
+def test_a_payload_that_is_not_an_object_is_refused(payload: Any) -> None:
     token = minting.with_payload(json.dumps(payload).encode())
     assert verdict(minting.server(), token) == "malformed"
     assert verdict(LAX, token) == "malformed"

@@ -58,7 +58,7 @@ def test_what_one_request_does_to_its_claims_no_other_sees() -> None:
     assert (second.claims["roles"], second.claims["nested"]) == (["reader"], {"a": [1]})
 
 
-def test_a_verdict_of_one_provider_or_server_is_none_of_another() -> None:
+def test_a_verdict_of_one_provider_or_server_is_not_one_of_another() -> None:
     token = minting.token()
     configurations: list[dict[str, Any]] = [
         {},

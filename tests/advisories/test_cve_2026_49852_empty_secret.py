@@ -23,7 +23,7 @@ def test_an_empty_or_short_secret_is_a_configuration_error(alg: str) -> None:
 
 
 @pytest.mark.parametrize("alg", LENGTHS)
-def test_the_empty_secret_signs_nothing_where_there_is_a_sound_one(alg: str) -> None:
+def test_the_empty_secret_signs_nothing_where_there_is_a_good_one(alg: str) -> None:
     secret = b"k" * LENGTHS[alg]
     server = minting.server(keys={"kty": "oct", "k": minting.b64(secret)}, algorithms=[alg])
     assert verdict(server, minting.symmetric(secret, alg, None)) == ACCEPTED
@@ -31,7 +31,7 @@ def test_the_empty_secret_signs_nothing_where_there_is_a_sound_one(alg: str) -> 
         assert verdict(server, minting.symmetric(wrong, alg, None)) == "signature"
 
 
-def test_an_empty_secret_beside_a_sound_one_is_left_out() -> None:
+def test_an_empty_secret_beside_a_good_one_is_left_out() -> None:
     secret = b"k" * 64
     keys = {"keys": [{"kty": "oct", "k": ""}, {"kty": "oct", "k": minting.b64(secret)}]}
     server = minting.server(keys=keys, algorithms=["HS256"])

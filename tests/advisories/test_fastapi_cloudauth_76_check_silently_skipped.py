@@ -23,10 +23,10 @@ COGNITO: dict[str, Any] = {
 
 def test_the_client_id_of_a_token_without_audience_is_checked() -> None:
     server = minting.server(**COGNITO)
-    sound: dict[str, Any] = {"aud": minting.ABSENT, "token_use": "access"}
-    assert verdict(server, minting.token(**sound)) == ACCEPTED
-    assert verdict(server, minting.token(**sound, client_id="client-2")) == "audience"
-    assert verdict(server, minting.token(**sound, client_id=minting.ABSENT)) == "missing_claim"
+    valid: dict[str, Any] = {"aud": minting.ABSENT, "token_use": "access"}
+    assert verdict(server, minting.token(**valid)) == ACCEPTED
+    assert verdict(server, minting.token(**valid, client_id="client-2")) == "audience"
+    assert verdict(server, minting.token(**valid, client_id=minting.ABSENT)) == "missing_claim"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 Elsewhere a filter of internal addresses was passed by IPv6 addresses that stand for IPv4 ones. Here there
 is no such filter to pass: no address comes from a client, and plain http, the way to most internal
-services, is for loopback alone, written as loopback.
+services, is only for loopback, written as loopback.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """GHSA-993g-76c3-p5m4 (PyJWT).
 
-Elsewhere the address of the keys could be `file://` or `ftp://`. Here it is https, and http on loopback
-alone, whoever names it.
+Elsewhere the address of the keys could be `file://` or `ftp://`. Here it is https, and http only on loopback,
+whoever names it.
 """
 
 from __future__ import annotations

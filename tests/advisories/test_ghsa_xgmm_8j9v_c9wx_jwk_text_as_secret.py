@@ -27,6 +27,6 @@ def test_the_json_text_of_a_public_key_is_a_public_key() -> None:
 @pytest.mark.parametrize(
     "keys", ["a secret", b"a secret that is thirty-two bytes", '"text"', 5, {1}], ids=repr
 )
-def test_what_is_neither_json_nor_pem_is_no_key(keys: object) -> None:
+def test_what_is_neither_json_nor_pem_is_not_a_key(keys: object) -> None:
     with pytest.raises(ConfigurationError):
         minting.server(keys=keys, algorithms=["HS256"])

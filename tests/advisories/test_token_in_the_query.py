@@ -25,7 +25,7 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES, ids=lambda entrance: entrance.name)
-def test_a_token_anywhere_but_in_authorization_is_no_token(
+def test_a_token_anywhere_but_in_authorization_is_not_a_token(
     entrance: Entrance, caplog: pytest.LogCaptureFixture
 ) -> None:
     with everything_logged(caplog) as records:

@@ -72,7 +72,7 @@ def test_listing_the_commands_imports_none_of_them() -> None:
 
 
 @pytest.mark.parametrize("command", [[], ["no-such-command"], ["demo", "--no-such-option"]])
-def test_what_is_no_command_is_refused_with_the_usage(command: list[str]) -> None:
+def test_what_is_not_a_command_is_refused_with_the_usage(command: list[str]) -> None:
     told = subprocess.run(
         [sys.executable, "-m", "bearerguard", *command], check=False, capture_output=True, text=True
     )

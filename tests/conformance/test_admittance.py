@@ -148,7 +148,7 @@ def test_a_refusal_of_head_says_what_that_of_get_says(
 
 @at_every_door
 def test_options_enters_no_application_without_a_token(door: Door, server: ResourceServer) -> None:
-    """What a framework answers by itself, such as `Allow`, is no view of the application's."""
+    """What a framework answers by itself, such as `Allow`, is not a view of the application's."""
     opened = door.open(server)
     preflight: Fields = [(b"Origin", b"https://a.test"), (b"Access-Control-Request-Method", b"GET")]
     statuses = {opened.get(method="OPTIONS").status, opened.get(method="OPTIONS", fields=preflight).status}
@@ -171,7 +171,7 @@ def test_a_method_that_nobody_knows_enters_no_application_without_a_token(
 
 
 @at_every_door
-def test_an_error_of_the_application_is_no_refusal(
+def test_an_error_of_the_application_is_not_a_refusal(
     door: Door, issuer: Issuer, server: ResourceServer
 ) -> None:
     def broken(token: AccessToken | None) -> Any:

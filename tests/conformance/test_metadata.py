@@ -1,4 +1,4 @@
-"""The metadata of the resource (RFC 9728): served to everybody, and written by configuration alone."""
+"""The metadata of the resource (RFC 9728): served to everybody, and written only by configuration."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ OTHER_SCHEMES = [b"Basic dTpw", b"Digest username=ada", b"DPoP a.b.c", b"BearerT
 
 
 @at_every_door
-def test_another_scheme_is_no_credentials(door: Door, server: ResourceServer) -> None:
+def test_another_scheme_does_not_count_as_credentials(door: Door, server: ResourceServer) -> None:
     opened = door.open(server)
     for value in OTHER_SCHEMES:
         answer = opened.get(fields=[(b"Authorization", value)])
@@ -96,7 +96,7 @@ def test_a_good_token_behind_another_header_of_its_name_is_refused(
 
 
 @at_every_door
-def test_a_token_is_read_from_the_header_alone(door: Door, issuer: Issuer, server: ResourceServer) -> None:
+def test_a_token_is_read_from_the_header_only(door: Door, issuer: Issuer, server: ResourceServer) -> None:
     opened = door.open(server)
     token = issuer.token()
     form: Fields = [(b"Content-Type", b"application/x-www-form-urlencoded")]

@@ -102,8 +102,8 @@ def test_any_other_scheme_is_insecure_whatever_the_options(url: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_is_no_url_is_said_to_be_none(url: str) -> None:
-    assert why_insecure(url) == "it is no URL"
+def test_what_is_not_a_url_is_called_so(url: str) -> None:
+    assert why_insecure(url) == "it is not a URL"
 
 
 @pytest.mark.parametrize(

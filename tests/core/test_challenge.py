@@ -12,7 +12,7 @@ def test_parameters_come_in_the_order_given_and_none_leaves_one_out() -> None:
     )
 
 
-def test_a_challenge_without_parameters_is_the_scheme_alone() -> None:
+def test_a_challenge_without_parameters_is_only_the_scheme() -> None:
     assert format_challenge("Bearer", [("error", None)]) == "Bearer"
 
 

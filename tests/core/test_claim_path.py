@@ -63,7 +63,7 @@ def test_an_empty_list_of_keys_is_the_claims_themselves() -> None:
     assert look_up(CLAIMS, []) is CLAIMS
 
 
-def test_scopes_in_a_string_are_parted_by_spaces_alone() -> None:
+def test_scopes_in_a_string_are_separated_by_spaces_only() -> None:
     assert texts_in("a  b\tc \u00a0d ") == {"a", "b\tc", "\u00a0d"}
     assert texts_in("") == frozenset()
 

@@ -9,11 +9,11 @@ from bearerguard import InvalidToken
 from bearerguard._core.claims import ClaimsSet, compose_checks
 
 NOW = 1_000_000
-SOUND: ClaimsSet = {"aud": "https://api.example", "exp": NOW + 60}
+VALID: ClaimsSet = {"aud": "https://api.example", "exp": NOW + 60}
 
 
 def check(changes: ClaimsSet | None = None, now: float = NOW, **options: Any) -> float:
-    """Make all checks of a provider on a sound token with some claims changed; None takes a claim away."""
+    """Make all checks of a provider on a valid token with some claims changed; None takes a claim away."""
     settings = {
         "leeway": 10.0,
         "audiences": ("https://api.example", "https://other.example"),
@@ -22,7 +22,7 @@ def check(changes: ClaimsSet | None = None, now: float = NOW, **options: Any) ->
         "required_values": {},
         **options,
     }
-    claims = {name: value for name, value in {**SOUND, **(changes or {})}.items() if value is not None}
+    claims = {name: value for name, value in {**VALID, **(changes or {})}.items() if value is not None}
     return compose_checks(**settings)(claims, now)
 
 
@@ -35,7 +35,7 @@ def reason_of(changes: ClaimsSet, now: float = NOW, **options: Any) -> str:
 # -- times
 
 
-def test_a_sound_token_is_valid_until_it_expires_leeway_included() -> None:
+def test_a_token_is_valid_until_it_expires_leeway_included() -> None:
     assert check() == NOW + 70
 
 
@@ -61,7 +61,7 @@ def test_exp_is_required() -> None:
 
 
 def test_a_null_is_an_absent_claim() -> None:
-    claims: ClaimsSet = {**SOUND, "sub": None, "jti": None}
+    claims: ClaimsSet = {**VALID, "sub": None, "jti": None}
     checks = compose_checks(leeway=10, audiences=None, audience_claim="aud", required=(), required_values={})
     assert checks(claims, NOW)
     with pytest.raises(InvalidToken, match="'exp'"):
@@ -72,7 +72,7 @@ def test_a_null_is_an_absent_claim() -> None:
 def test_a_null_is_not_a_date_though(claim: str) -> None:
     checks = compose_checks(leeway=10, audiences=None, audience_claim="aud", required=(), required_values={})
     with pytest.raises(InvalidToken, match=f"'{claim}' claim is not a date") as refusal:
-        checks({**SOUND, claim: None}, NOW)
+        checks({**VALID, claim: None}, NOW)
     assert refusal.value.reason == "invalid_claim"
 
 
@@ -82,7 +82,7 @@ def test_a_null_is_not_a_date_though(claim: str) -> None:
     ["1000060", True, False, [1], {}, "", math.inf, -math.inf, math.nan, 2**53 + 2, 10**400, -(10**400)],
     ids=repr,
 )
-def test_what_is_no_finite_number_is_no_date(claim: str, value: Any) -> None:
+def test_what_is_not_a_finite_number_is_not_a_date(claim: str, value: Any) -> None:
     assert reason_of({claim: value}) == "invalid_claim"
 
 
@@ -195,5 +195,5 @@ def test_the_description_names_the_claim() -> None:
         check({}, required=("tenant",))
 
 
-def test_a_clock_that_is_no_number_lets_nobody_in() -> None:
+def test_a_clock_that_is_not_a_number_lets_nobody_in() -> None:
     assert reason_of({"exp": 2**40}, now=math.nan) == "expired"

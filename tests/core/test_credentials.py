@@ -31,7 +31,7 @@ def test_without_the_header_there_are_no_credentials() -> None:
 @pytest.mark.parametrize(
     "value", [b"", b"Basic YTpi", b"Bearera.b.c", b"a.b.c", b"Bearer\ta.b.c", b"Token Bearer a.b.c"]
 )
-def test_another_scheme_is_no_bearer_credentials(value: bytes) -> None:
+def test_another_scheme_does_not_count_as_bearer_credentials(value: bytes) -> None:
     refusal = refusal_of(value)
     assert isinstance(refusal, MissingCredentials)
     assert refusal.reason == "other_scheme"
@@ -52,7 +52,7 @@ def test_two_tokens_in_one_header_are_malformed(value: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [b"Bearer a.b.c", b"Bearer a", "Bearer tökén".encode(), b"Bearer a\nb"])
-def test_anything_else_is_one_token_sound_or_not(value: bytes) -> None:
+def test_anything_else_is_one_token_valid_or_not(value: bytes) -> None:
     assert is_one_token(bearer_token([value]))
 
 
@@ -64,7 +64,7 @@ def test_a_second_header_is_refused_whatever_is_in_it(second: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 1, b"a.b.c", ["a.b.c"]])
-def test_what_is_no_text_is_malformed(value: Any) -> None:
+def test_what_is_not_text_is_malformed(value: Any) -> None:
     with pytest.raises(InvalidToken, match="not text") as refusal:
         encoded(value)
     assert refusal.value.reason == "malformed"

@@ -80,7 +80,7 @@ def test_what_is_forgotten_is_not_freed_at_each_step() -> None:
     assert before == [64] * 15 + [48] * 16 + [32]
 
 
-def test_an_entry_that_another_thread_freed_meanwhile_is_no_trouble() -> None:
+def test_an_entry_that_another_thread_freed_meanwhile_does_no_harm() -> None:
     class Emptied(dict[int, int]):
         def __bool__(self) -> bool:
             return True

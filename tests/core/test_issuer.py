@@ -104,7 +104,7 @@ def test_plain_http_off_loopback_names_what_takes_it(given: str) -> None:
 
 
 @pytest.mark.parametrize("given", [f"{ISSUER}?tenant=1", f"{ISSUER}/#shop", "http://localhost/?a"])
-def test_a_query_or_a_fragment_is_no_part_of_an_issuer_to_be_asked(given: str) -> None:
+def test_a_query_or_a_fragment_is_not_part_of_an_issuer_to_be_asked(given: str) -> None:
     assert "query or a fragment" in str(why_not_discovered(given, allow_http=False))
 
 

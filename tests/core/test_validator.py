@@ -20,5 +20,5 @@ def test_a_validator_that_can_be_sent_back_is_kept(usable: str) -> None:
     ],
     ids=ascii,
 )  # fmt: skip
-def test_what_is_no_validator_is_not_kept(unusable: Any) -> None:
+def test_what_is_not_a_validator_is_not_kept(unusable: Any) -> None:
     assert usable_validator(unusable) is None

@@ -35,7 +35,7 @@ def api(issuer: Issuer, framework: str) -> Api:
 # -- who gets through
 
 
-def test_a_sound_token_opens_the_application_which_finds_all_claims(api: Api, issuer: Issuer) -> None:
+def test_a_valid_token_opens_the_application_which_finds_all_claims(api: Api, issuer: Issuer) -> None:
     answer = api.get(issuer.token("ada", roles=["reader"], at_hash="ignored"))
     assert answer.status_code == 200
     body = answer.json()
@@ -45,7 +45,7 @@ def test_a_sound_token_opens_the_application_which_finds_all_claims(api: Api, is
     assert set(body["claims"]) >= {"iss", "aud", "exp", "iat", "jti", "sub", "client_id"}
 
 
-def test_claims_are_a_plain_dict_of_this_request_alone(api: Api, issuer: Issuer) -> None:
+def test_claims_are_a_plain_dict_of_this_request_only(api: Api, issuer: Issuer) -> None:
     token = issuer.token(roles=["reader"])
     for _ in range(3):
         api.get(token)
@@ -127,7 +127,7 @@ def test_anything_wrong_with_the_token_is_a_401_and_the_application_is_not_enter
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.b.c.d.e", "a" * 20_000])
-def test_what_is_no_token_at_all_is_a_401(api: Api, token: str) -> None:
+def test_what_is_not_a_token_at_all_is_a_401(api: Api, token: str) -> None:
     assert api.get(token).status_code == 401
     assert api.entered == []
 
@@ -172,7 +172,7 @@ def test_keys_that_cannot_be_had_are_a_503_and_the_application_is_not_entered(
 # -- WebSockets, lifespan, CORS
 
 
-def test_a_websocket_with_a_sound_token_finds_all_claims(api: Api, issuer: Issuer) -> None:
+def test_a_websocket_with_a_valid_token_finds_all_claims(api: Api, issuer: Issuer) -> None:
     with api.client.websocket_connect("/ws", headers=bearer(issuer.token("ada"))) as websocket:
         assert websocket.receive_json()["claims"]["sub"] == "ada"
 

@@ -323,7 +323,7 @@ def test_a_provider_that_lacks_something_is_told_what(issuer: Issuer, missing: s
 
 
 @pytest.mark.parametrize("provider", [None, "https://login.example", ["https://login.example"]], ids=str)
-def test_what_is_no_provider_is_shown_what_one_is(provider: Any) -> None:
+def test_what_is_not_a_provider_is_shown_what_one_is(provider: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"'login' is .*: give a Provider, or a mapping"):
         built({"login": provider})
 
@@ -335,7 +335,7 @@ def test_it_is_not_built_without_providers(providers: Any) -> None:
 
 
 @pytest.mark.parametrize("minutes", [-1, float("nan"), "5", True, {"login": -1}], ids=str)
-def test_a_lifetime_that_is_none_is_refused_by_name(issuer: Issuer, minutes: Any) -> None:
+def test_a_lifetime_that_is_not_one_is_refused_by_name(issuer: Issuer, minutes: Any) -> None:
     with pytest.raises(ConfigurationError, match="'login'"):
         built({"login": described(issuer)}, key_refresh_minutes=minutes)
 
@@ -406,7 +406,7 @@ def test_a_source_of_ones_own_keeps_the_pins_and_the_lifetime_of_a_provider_obje
 @pytest.mark.parametrize(
     ("options", "instead"),
     [
-        ({"keys": {"keys": []}, "pinned_thumbprints": ["A" * 43]}, "give those that you accept"),
+        ({"keys": {"keys": []}, "pinned_thumbprints": ["A" * 43]}, "give only those that you accept"),
         ({"keys": None, "key_set_lifetime": 0}, "seconds above 0"),
         ({"keys": None, "pinned_thumbprints": []}, "RFC 7638"),
         ({"keys": None, "http_options": "timeout=1"}, "give a mapping"),

@@ -182,7 +182,7 @@ def test_an_application_that_is_mounted_with_its_own_middleware_names_paths_as_i
     assert client.get("/openapi.json").status_code == 200  # the outer one's own, which nothing protects
 
 
-def test_the_mount_of_the_whole_is_no_part_of_a_public_path() -> None:
+def test_the_mount_of_the_whole_is_not_part_of_a_public_path() -> None:
     app = protected({"/health"})
     assert status(app, "/api/health", root_path="/api") == 200
     assert status(app, "/health", root_path="/api") == 200  # as Starlette's router reads it

@@ -174,7 +174,7 @@ def test_two_guards_on_one_route_each_ask_their_own_provider(guard: Guard, beare
     assert client.get("/second", headers=others).json() == "second"
     assert client.get("/first", headers=others).status_code == 401
     assert client.get("/second", headers=bearer("b")).status_code == 401
-    # What one guard asks for is no part of the other's challenge.
+    # One guard's demand is not part of the other's challenge.
     assert 'scope="a"' in client.get("/both", headers=bearer()).headers["www-authenticate"]
 
 
@@ -213,7 +213,7 @@ def test_a_token_that_is_refused_is_nobodys(app: FastAPI, guard: Guard, bearer: 
     assert seen == [None]
 
 
-def test_what_is_no_rule_is_told_where_it_is_written(guard: Guard) -> None:
+def test_what_is_not_a_rule_is_told_where_it_is_written(guard: Guard) -> None:
     with pytest.raises(ConfigurationError, match="is not a rule"):
         guard.requires("orders:read")  # type: ignore[arg-type]
 
@@ -514,7 +514,7 @@ def test_metadata_are_read_by_scripts_that_ask_first(published: TestClient) -> N
     assert (answer.status_code, answer.headers["access-control-allow-headers"]) == (204, "*")
 
 
-def test_metadata_are_no_operation_of_the_api(published: TestClient) -> None:
+def test_metadata_are_not_an_operation_of_the_api(published: TestClient) -> None:
     assert not [path for path in published.get("/openapi.json").json()["paths"] if "well-known" in path]
 
 

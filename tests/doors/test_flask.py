@@ -508,7 +508,7 @@ def test_http_options_reach_the_client_that_fetches_keys(issuer: Issuer) -> None
     assert [request.headers["x-tenant"] for request in issuer.requests] == ["blue"]
 
 
-def test_nothing_is_fetched_for_what_is_no_token(client: FlaskClient, issuer: Issuer) -> None:
+def test_nothing_is_fetched_for_what_is_not_a_token(client: FlaskClient, issuer: Issuer) -> None:
     assert client.get("/me", headers=bearer("mocked_token")).status_code == 401
     assert issuer.requests == ()
 

@@ -354,7 +354,7 @@ def test_methods_of_a_class_can_have_rules_of_their_own(
 
 
 @pytest.mark.parametrize("thing", [dict, object(), "hello", Guard], ids=["dict", "object", "text", "Guard"])
-def test_what_is_no_view_is_not_decorated(guard: Guard, thing: Any) -> None:
+def test_what_is_not_a_view_is_not_decorated(guard: Guard, thing: Any) -> None:
     with pytest.raises(ConfigurationError, match="decorate functions, Views"):
         guard.requires()(thing)
 

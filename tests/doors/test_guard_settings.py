@@ -42,7 +42,7 @@ def test_a_guard_needs_a_server() -> None:
         Guard("https://login.example")  # type: ignore[arg-type] # the mistake that is tested
 
 
-def test_an_issuer_that_is_no_url_is_not_published() -> None:
+def test_an_issuer_that_is_not_a_url_is_not_published() -> None:
     issuer = Issuer("accounts.internal", algorithm="ES256")
     guard = Guard(issuer.resource_server(keys=issuer.jwks()), resource="https://api.example")
     assert guard.metadata()["authorization_servers"] == []

@@ -239,7 +239,7 @@ def test_a_class_may_do_without_a_token(guard: Guard, bearer: Bearer) -> None:
     assert asked.get("/", headers=bearer()).json() == "ada"
 
 
-# -- what is no endpoint ---------------------------------------------------------------------------------
+# -- what is not an endpoint ---------------------------------------------------------------------------------
 
 
 class Application:
@@ -259,7 +259,7 @@ class Application:
     ],
     ids=["object", "Starlette", "text", "class"],
 )
-def test_what_is_no_endpoint_is_told_where_it_is_decorated(guard: Guard, what: Any, advice: str) -> None:
+def test_what_is_not_an_endpoint_is_told_where_it_is_decorated(guard: Guard, what: Any, advice: str) -> None:
     with pytest.raises(ConfigurationError, match=advice):
         guard.requires()(what)
 

@@ -300,6 +300,6 @@ def test_gunicorn_behind_a_proxy_that_lets_script_name_through_opens_nothing(
 
 
 @pytest.mark.parametrize("path", ["/health/", "//health", "/x/../health", "/health%00", "/public%2fadmin/"])
-def test_gunicorn_opens_exact_public_paths_alone(served: Served, path: str) -> None:
+def test_gunicorn_opens_only_exact_public_paths(served: Served, path: str) -> None:
     _, send = served
     assert send(f"GET {path}")[0] == 401

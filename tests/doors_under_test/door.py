@@ -61,7 +61,7 @@ class Door:
 
     Attributes:
         name: what tests call it.
-        guard: the class of its guard; None where it is no guard's.
+        guard: the class of its guard; None where it is not a guard's.
         mount: the path at which it stands.
         has_optional: whether credentials may be optional at it.
         has_websockets: whether it can be asked to open one.

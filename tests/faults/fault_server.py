@@ -3,7 +3,7 @@
 An in-process transport cannot stall in the middle of its headers; a socket can. A test scripts each path with
 the answers that it is to give, call by call (the last one repeats), and may also close the port, leave
 connections in the kernel's queue or make the connect itself hang. The server counts connections and requests.
-It uses the standard library alone, does no TLS, listens on loopback only, and `close()` ends all its
+It uses only the standard library, does no TLS, listens on loopback only, and `close()` ends all its
 threads and sockets, whatever they are stuck in.
 """
 

@@ -1,4 +1,4 @@
-"""An issuer whose tokens are sound and whose server is not: the test kit's keys behind a `FaultServer`.
+"""An issuer whose tokens are valid and whose server is not: the test kit's keys behind a `FaultServer`.
 
 It stands still in time but for `clock.advance`, and publishes nothing by itself.
 """
@@ -72,7 +72,7 @@ class ScriptedProvider:
         return self.issuer.provider(keys=keys, **overrides)
 
     def server(self, *, imported: dict[str, Any] | None = None, **overrides: Any) -> ResourceServer:
-        """A `ResourceServer` that trusts this provider alone; arguments as for `provider`."""
+        """A `ResourceServer` that trusts only this provider; arguments as for `provider`."""
         return ResourceServer(self.provider(**overrides), clock=self.clock, snapshot=imported)
 
     def token(self, **arguments: Any) -> str:

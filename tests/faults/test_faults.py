@@ -159,7 +159,7 @@ IN_THE_METADATA = [
     Fault("metadata: of another issuer", "issuer_mismatch", lambda m: respond({**m, "issuer": "https://x"})),
     Fault("metadata: without issuer", "issuer_mismatch", lambda m: respond({"jwks_uri": m["jwks_uri"]})),
     Fault("metadata: no `jwks_uri`", "no_jwks_uri", lambda m: respond({"issuer": m["issuer"]})),
-    Fault("metadata: `jwks_uri` is no text", "no_jwks_uri", lambda m: respond({**m, "jwks_uri": [1]})),
+    Fault("metadata: `jwks_uri` is not text", "no_jwks_uri", lambda m: respond({**m, "jwks_uri": [1]})),
     Fault(
         "metadata: `jwks_uri` off https",
         "insecure_jwks_uri",
@@ -415,7 +415,7 @@ def test_trouble_with_the_metadata_is_told_though_the_keys_can_be_had(
     assert "issuer_mismatch" in warning
 
 
-# ------------------------------------------------------------------------------- what is no fault, though odd
+# ------------------------------------------------------------------------------- what is odd, but not a fault
 
 
 def test_a_content_type_is_not_looked_at(provider: ScriptedProvider) -> None:
@@ -483,7 +483,7 @@ def test_a_304_under_an_etag_that_was_never_given_is_not_believed(provider: Scri
         verify(provider.server(), provider.token())
 
 
-def test_trouble_with_the_openid_document_alone_is_no_trouble(provider: ScriptedProvider) -> None:
+def test_trouble_with_only_the_openid_document_does_no_harm(provider: ScriptedProvider) -> None:
     """RFC 8414 has another address for the same metadata."""
     provider.faults.script(METADATA, respond({"error": "none"}, status=404))
     provider.faults.script(OAUTH_METADATA, respond(provider.metadata))

@@ -128,12 +128,12 @@ def test_a_failed_fetch_says_why(message: str) -> None:
 def test_a_secret_is_never_fetched() -> None:
     for origin in (Published(JWKS), Called(lambda: None)):
         material = answer(SECRET) if isinstance(origin, Published) else SECRET
-        with pytest.raises(FetchFailed, match="it is symmetric, which a published key cannot be"):
+        with pytest.raises(FetchFailed, match="it is symmetric, and a published key cannot be"):
             fetched(origin, material)
 
 
 def test_what_was_left_out_is_told_wherever_keys_come_from() -> None:
-    told = ("key 2 of 2 cannot be used: it is no JSON object",)
+    told = ("key 2 of 2 cannot be used: it is not a JSON object",)
     assert fetched(Published(JWKS), answer({"keys": [KEY, 1]})).left_out == told
     assert fetched(Called(lambda: None), {"keys": [KEY, 1]}).left_out == told
 
@@ -171,7 +171,7 @@ def test_metadata_that_were_left_out_for_lack_of_time_are_told_so() -> None:
 
 
 class Store:
-    """A callable that is no function."""
+    """A callable that is not a function."""
 
     def __call__(self) -> None: ...
 
@@ -191,7 +191,7 @@ def test_a_function_is_called_by_its_name(function: Any, name: str) -> None:
 
 
 def test_keys_are_of_use_from_the_very_instant_at_which_they_came() -> None:
-    """A clock that stands still is no clock that was set back."""
+    """A clock that stands still is not a clock that was set back."""
     source = StubSource(*JWKS_OF_ISSUER["keys"])
     assert source.key_set is not None
     source.key_set = structs.replace(source.key_set, fetched_at=NOW)

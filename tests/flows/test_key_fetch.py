@@ -214,7 +214,7 @@ def test_unusable_keys_are_left_out_and_told() -> None:
         "no route",
     ],
 )
-def test_an_answer_that_is_no_key_set_fails_with_its_kind(answer: Any, kind: str) -> None:
+def test_an_answer_that_is_not_a_key_set_fails_with_its_kind(answer: Any, kind: str) -> None:
     assert failure(BY_URL, [answer]).kind == kind
     assert failure(BY_URL, [answer], known()).kind == kind
 

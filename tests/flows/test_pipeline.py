@@ -590,7 +590,7 @@ def test_a_provider_of_any_issuer_takes_what_no_other_does() -> None:
     assert accepted(server.attempt(other.token(iss=None), NOW)).issuer == ""
     assert accepted(server.attempt(TOKEN, NOW)).provider is named
     assert refusal(server, other.token(iss=7)).reason == "invalid_claim"
-    # The issuer that has a provider of its own is that one's alone.
+    # The issuer that has a provider of its own is only that one's.
     assert (
         refusal(server, other.token(iss=ISSUER.url, header={"kid": ISSUER.signing_key.kid})).reason
         == "signature"

@@ -20,11 +20,11 @@ BAD_REQUEST = {"malformed_header", "repeated_header"}
 # The reason in place of the one in a table, by the row's name, where a server joins the fields of one name.
 JOINED = {
     "twice the same": "malformed_header",
-    "sound, then bad": "malformed_header",
-    "bad, then sound": "malformed_header",
-    "sound, then empty": "malformed_header",
-    "empty, then sound": "other_scheme",
-    "basic, then sound": "other_scheme",
+    "valid, then bad": "malformed_header",
+    "bad, then valid": "malformed_header",
+    "valid, then empty": "malformed_header",
+    "empty, then valid": "other_scheme",
+    "basic, then valid": "other_scheme",
     "a thousand times": "too_large",
 }
 

@@ -70,7 +70,7 @@ def parser(data: bytes) -> None:
 
 
 def verify(data: bytes) -> None:
-    """A sound token with some of its characters changed, or any header and payload soundly signed."""
+    """A valid token with some of its characters changed, or any header and payload properly signed."""
     if not data:
         return
     alg = list(KEYS)[data[0] % 3]

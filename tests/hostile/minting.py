@@ -89,20 +89,20 @@ def key_for(alg: str, owner: Issuer = issuer) -> SigningKey:
 
 
 def token(alg: str = "ES256", *, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
-    """A sound token of the issuer, but for what is given."""
+    """A valid token of the issuer, but for what is given."""
     key = key_for(alg)
     whole = {"alg": alg, "kid": key.kid, **HEADER, **(header or {})}
     return sign(whole, {**CLAIMS, **claims}, key, alg)
 
 
 def with_payload(payload: bytes, alg: str = "ES256") -> str:
-    """A token with any bytes for a payload, soundly signed."""
+    """A token with any bytes for a payload, properly signed."""
     key = key_for(alg)
     return sign({"alg": alg, "kid": key.kid, **HEADER}, payload, key, alg)
 
 
 def with_raw_header(header: bytes, alg: str = "ES256") -> str:
-    """A token with any bytes for a header, soundly signed."""
+    """A token with any bytes for a header, properly signed."""
     return sign(header, CLAIMS, key_for(alg), alg)
 
 

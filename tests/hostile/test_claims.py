@@ -16,7 +16,7 @@ LEEWAY = 10
 
 
 def claim(name: str, value: Any, reason: str | None) -> Row:
-    """A row about one claim of an otherwise sound token."""
+    """A row about one claim of an otherwise valid token."""
     shown = "absent" if value is ABSENT else ascii(value)
     shown = f"{shown[:50]} ({len(shown)})" if len(shown) > 50 else shown
     return token_row(f"{name} {shown}", minting.token(**{name: value}), reason)
@@ -150,7 +150,7 @@ def test_only_at_jwt_is_an_access_token_of_rfc9068(typ: Any) -> None:
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "application/at+jwt", "AT+JWT"])
-def test_an_access_token_is_no_id_token(typ: str) -> None:
+def test_an_access_token_is_not_an_id_token(typ: str) -> None:
     assert refusal(minting.server(profile=ID_TOKEN), minting.token(header={"typ": typ})) == "type"
 
 

@@ -61,7 +61,7 @@ def as_json(value: Any) -> str:
 
 
 ROWS = [
-    token_row("sound", TOKEN, None),
+    token_row("valid", TOKEN, None),
     token_row("empty", "", "malformed", in_header="malformed_header"),
     token_row("one part", HEAD, "malformed"),
     token_row("two parts", f"{HEAD}.{BODY}", "malformed"),
@@ -163,14 +163,14 @@ def server() -> ResourceServer:
 
 
 @table(ROWS)
-def test_what_is_no_compact_token_is_refused(case: Row, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_not_a_compact_token_is_refused(case: Row, caplog: pytest.LogCaptureFixture) -> None:
     check_everywhere(case, caplog)
 
 
 @pytest.mark.parametrize(
     "value", [None, 1, True, TOKEN.encode(), bytearray(TOKEN.encode()), [TOKEN], object()]
 )
-def test_what_is_no_text_is_refused(value: Any, server: ResourceServer) -> None:
+def test_what_is_not_text_is_refused(value: Any, server: ResourceServer) -> None:
     with pytest.raises(InvalidToken) as refusal:
         server.verify(value)
     assert refusal.value.reason == "malformed"

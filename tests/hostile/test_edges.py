@@ -35,7 +35,7 @@ def test_a_text_of_full_length_is_not_too_long_whatever_is_in_it() -> None:
     assert reason("\ud83d" * (LIMIT // 3)) == "malformed"
 
 
-def test_a_sound_token_of_full_length_is_accepted_and_one_that_is_longer_is_not() -> None:
+def test_a_valid_token_of_full_length_is_accepted_and_one_that_is_longer_is_not() -> None:
     tokens = (minting.token(header={"x": "a" * more}, y="a" * 11_000) for more in range(900, 1300))
     by_length = {len(token): token for token in tokens}
     assert minting.server().verify(by_length[LIMIT]).subject == minting.CANARY

@@ -18,7 +18,7 @@ GOOD = {"alg": "ES256", "kid": KEY.kid, "typ": "at+jwt"}
 
 
 def member(name: str, value: Any, reason: str | None) -> Row:
-    """A row about one member of an otherwise sound header."""
+    """A row about one member of an otherwise valid header."""
     shown = ascii(value).replace(KEY.kid, "own").replace(KEY.kid.upper(), "OWN").replace(KEY.kid[:-1], "ow")
     shown = f"{shown[:60]} ({len(shown)})" if len(shown) > 60 else shown
     header = {"alg": "ES256", name: value}
@@ -41,45 +41,45 @@ def forged(name: str, member: str, value: Any, kid: str, reason: str) -> Row:
     return token_row(name, minting.sign(header, minting.CLAIMS, OTHER, "ES256"), reason)
 
 
-SOUND = json.dumps(GOOD).encode()
+VALID = json.dumps(GOOD).encode()
 SHAPES = [
-    raw("sound", SOUND, None),
+    raw("valid", VALID, None),
     raw("white space in the JSON", json.dumps(GOOD, indent=4).encode(), None),
     raw("empty", b""),
     raw("not JSON", b"alg=ES256"),
     raw("empty object", b"{}"),
     raw("array", b'["ES256"]'),
-    raw("array of a header", b"[" + SOUND + b"]"),
+    raw("array of a header", b"[" + VALID + b"]"),
     raw("string", b'"ES256"'),
     raw("number", b"1"),
     raw("null", b"null"),
     raw("true", b"true"),
-    raw("unfinished", SOUND[:-1]),
-    raw("text behind", SOUND + b"x"),
-    raw("second object behind", SOUND + SOUND),
-    raw("NUL behind", SOUND + b"\0"),
-    raw("comma too many", SOUND[:-1] + b",}"),
-    raw("single quotes", SOUND.replace(b'"', b"'")),
-    raw("comment", b"/**/" + SOUND),
-    raw("byte order mark", b"\xef\xbb\xbf" + SOUND),
-    raw("UTF-16", SOUND.decode().encode("utf-16")),
-    raw("UTF-32", SOUND.decode().encode("utf-32-be")),
-    raw("not UTF-8", SOUND[:-1] + b',"x":"\xff"}'),
-    raw("overlong UTF-8", SOUND[:-1] + b',"x":"\xc0\xaf"}'),
-    raw("surrogate in UTF-8", SOUND[:-1] + b',"x":"\xed\xa0\x80"}'),
-    raw("lone surrogate", SOUND[:-1] + b',"x":"\\ud800"}'),
-    raw("NaN", SOUND[:-1] + b',"x":NaN}'),
-    raw("Infinity", SOUND[:-1] + b',"x":-Infinity}'),
-    raw("number too large", SOUND[:-1] + b',"x":1e400}'),
-    raw("control character in a string", SOUND[:-1] + b',"x":"\n"}'),
-    raw("as deep as allowed", SOUND[:-1] + b',"x":' + b"[" * 63 + b"]" * 63 + b"}", None),
-    raw("one deeper", SOUND[:-1] + b',"x":' + b"[" * 64 + b"]" * 64 + b"}"),
-    raw("depth 5,000", SOUND[:-1] + b',"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
+    raw("unfinished", VALID[:-1]),
+    raw("text behind", VALID + b"x"),
+    raw("second object behind", VALID + VALID),
+    raw("NUL behind", VALID + b"\0"),
+    raw("comma too many", VALID[:-1] + b",}"),
+    raw("single quotes", VALID.replace(b'"', b"'")),
+    raw("comment", b"/**/" + VALID),
+    raw("byte order mark", b"\xef\xbb\xbf" + VALID),
+    raw("UTF-16", VALID.decode().encode("utf-16")),
+    raw("UTF-32", VALID.decode().encode("utf-32-be")),
+    raw("not UTF-8", VALID[:-1] + b',"x":"\xff"}'),
+    raw("overlong UTF-8", VALID[:-1] + b',"x":"\xc0\xaf"}'),
+    raw("surrogate in UTF-8", VALID[:-1] + b',"x":"\xed\xa0\x80"}'),
+    raw("lone surrogate", VALID[:-1] + b',"x":"\\ud800"}'),
+    raw("NaN", VALID[:-1] + b',"x":NaN}'),
+    raw("Infinity", VALID[:-1] + b',"x":-Infinity}'),
+    raw("number too large", VALID[:-1] + b',"x":1e400}'),
+    raw("control character in a string", VALID[:-1] + b',"x":"\n"}'),
+    raw("as deep as allowed", VALID[:-1] + b',"x":' + b"[" * 63 + b"]" * 63 + b"}", None),
+    raw("one deeper", VALID[:-1] + b',"x":' + b"[" * 64 + b"]" * 64 + b"}"),
+    raw("depth 5,000", VALID[:-1] + b',"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
     raw("depth 10,000, unfinished", b"[" * 10_000),
-    raw("depth 100,000", SOUND[:-1] + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_large"),
-    raw("depth in a string", SOUND[:-1] + b',"x":"' + b"[" * 5_000 + b'"}', None),
-    raw("name in another case", SOUND.replace(b"alg", b"ALG")),
-    raw("empty name", SOUND[:-1] + b',"":1}', None),
+    raw("depth 100,000", VALID[:-1] + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_large"),
+    raw("depth in a string", VALID[:-1] + b',"x":"' + b"[" * 5_000 + b'"}', None),
+    raw("name in another case", VALID.replace(b"alg", b"ALG")),
+    raw("empty name", VALID[:-1] + b',"":1}', None),
 ]
 
 NOT_STRINGS: list[Any] = [0, 1, 1.5, True, False, [], ["ES256"], {}, {"ES256": 1}]
@@ -170,7 +170,7 @@ KEYS_CARRIED = [
     for row in (
         forged(f"{name}, known kid", name, value, KEY.kid, "signature"),
         forged(f"{name}, its own kid", name, value, OTHER.kid, "unknown_key"),
-        token_row(f"{name}, soundly signed", minting.token(header={name: value}), None),
+        token_row(f"{name}, properly signed", minting.token(header={name: value}), None),
         *members(name, None, 1, None, "file:///etc/passwd", []),
     )
 ]

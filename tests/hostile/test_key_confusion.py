@@ -1,4 +1,4 @@
-"""Key confusion: public keys taken for secrets, secrets that are none, keys under which anything verifies."""
+"""Key confusion: public keys taken for secrets, secrets that are not, keys under which anything verifies."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def server_with_secret() -> ResourceServer:
 
 
 @pytest.mark.parametrize("case", [pytest.param(one, id=one.name) for one in CONFUSIONS])
-def test_a_public_key_is_no_secret_where_there_is_one_either(
+def test_a_public_key_is_not_a_secret_where_there_is_one_either(
     case: Row, server_with_secret: ResourceServer
 ) -> None:
     assert refusal(server_with_secret, case.token) in {"signature", "unknown_key"}
@@ -150,14 +150,14 @@ def test_text_is_never_a_secret(text: str) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 3, 127])
-def test_a_certificate_of_no_version_that_there_is_is_no_key(version: int) -> None:
+def test_a_certificate_of_an_unknown_version_is_not_a_key(version: int) -> None:
     """It has an error of its own in the library that reads certificates."""
     pem = certificate(minting.key_for("RS256"))
     octets = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
     altered = octets.replace(bytes.fromhex("a003020102"), bytes([0xA0, 3, 2, 1, version]), 1)
     assert altered != octets
     text = base64.encodebytes(altered).decode()
-    with pytest.raises(ConfigurationError, match="no PEM public key"):
+    with pytest.raises(ConfigurationError, match="not a PEM public key"):
         minting.server(keys=f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n")
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.hostile import minting
 from tests.hostile.oracle import Row, check_everywhere, check_text, table, token_row
 
-SOUND = json.dumps(minting.CLAIMS).encode()
+VALID = json.dumps(minting.CLAIMS).encode()
 
 
 def payload(name: str, octets: bytes, reason: str | None = "malformed") -> Row:
@@ -17,12 +17,12 @@ def payload(name: str, octets: bytes, reason: str | None = "malformed") -> Row:
 
 
 def more(name: str, member: bytes, reason: str | None = "malformed") -> Row:
-    """A row about one more member in an otherwise sound payload."""
-    return payload(name, SOUND[:-1] + b"," + member + b"}", reason)
+    """A row about one more member in an otherwise valid payload."""
+    return payload(name, VALID[:-1] + b"," + member + b"}", reason)
 
 
 ROWS = [
-    payload("sound", SOUND, None),
+    payload("valid", VALID, None),
     payload("white space", json.dumps(minting.CLAIMS, indent=8).encode() + b"\r\n\t ", None),
     payload("empty", b""),
     payload("white space alone", b"  \n"),
@@ -31,33 +31,33 @@ ROWS = [
     payload("octets", bytes(range(256))),
     payload("empty object", b"{}", "missing_claim"),
     payload("array", b"[]"),
-    payload("array of claims", b"[" + SOUND + b"]"),
+    payload("array of claims", b"[" + VALID + b"]"),
     payload("array of pairs", json.dumps(list(minting.CLAIMS.items())).encode()),
     payload("string", b'"claims"'),
-    payload("string of claims", json.dumps(SOUND.decode()).encode()),
+    payload("string of claims", json.dumps(VALID.decode()).encode()),
     payload("number", b"1"),
     payload("zero", b"0"),
     payload("null", b"null"),
     payload("true", b"true"),
     payload("false", b"false"),
-    payload("unfinished", SOUND[:-1]),
-    payload("unfinished string", SOUND[:40]),
-    payload("text behind", SOUND + b"x"),
-    payload("second object behind", SOUND + b"{}"),
-    payload("second object on a line of its own", SOUND + b"\n" + SOUND),
-    payload("NUL behind", SOUND + b"\0"),
-    payload("NUL in front", b"\0" + SOUND),
-    payload("comma too many", SOUND[:-1] + b",}"),
-    payload("single quotes", SOUND.replace(b'"', b"'")),
+    payload("unfinished", VALID[:-1]),
+    payload("unfinished string", VALID[:40]),
+    payload("text behind", VALID + b"x"),
+    payload("second object behind", VALID + b"{}"),
+    payload("second object on a line of its own", VALID + b"\n" + VALID),
+    payload("NUL behind", VALID + b"\0"),
+    payload("NUL in front", b"\0" + VALID),
+    payload("comma too many", VALID[:-1] + b",}"),
+    payload("single quotes", VALID.replace(b'"', b"'")),
     payload("names without quotes", b"{iss:1}"),
-    payload("comment", b"/* */" + SOUND),
-    payload("line comment", SOUND + b"//"),
-    payload("byte order mark", b"\xef\xbb\xbf" + SOUND),
-    payload("UTF-16", SOUND.decode().encode("utf-16")),
-    payload("UTF-16 without mark", SOUND.decode().encode("utf-16-le")),
-    payload("UTF-32", SOUND.decode().encode("utf-32")),
+    payload("comment", b"/* */" + VALID),
+    payload("line comment", VALID + b"//"),
+    payload("byte order mark", b"\xef\xbb\xbf" + VALID),
+    payload("UTF-16", VALID.decode().encode("utf-16")),
+    payload("UTF-16 without mark", VALID.decode().encode("utf-16-le")),
+    payload("UTF-32", VALID.decode().encode("utf-32")),
     payload("UTF-7", b"+AHsAfQ-"),
-    payload("base64url of the claims", minting.b64(SOUND).encode()),
+    payload("base64url of the claims", minting.b64(VALID).encode()),
     payload("a token", minting.token().encode()),
     more("not UTF-8", b'"x":"\xff"'),
     more("not UTF-8 in a name", b'"\xff":1'),
@@ -112,7 +112,7 @@ ROWS = [
     more("10 kB of text", b'"x":"' + b"a" * 10_000 + b'"', None),
     more("a name of 10 kB", b'"' + b"a" * 10_000 + b'":1', None),
     more("__proto__", b'"__proto__":{"admin":true},"__class__":1,"constructor":1', None),
-    payload("10 MB of spaces", SOUND + b" " * 10_000_000, "too_large"),
+    payload("10 MB of spaces", VALID + b" " * 10_000_000, "too_large"),
 ]
 
 
@@ -125,7 +125,7 @@ def test_a_payload_gets_one_decision(case: Row, caplog: pytest.LogCaptureFixture
 def test_the_verdict_about_a_deep_payload_does_not_float_with_the_callers_stack(frames: int) -> None:
     """A parser that stops where the stack ends would accept here what it refuses there."""
     server = minting.server()
-    deep = minting.with_payload(SOUND[:-1] + b',"x":' + b"[" * 63 + b"]" * 63 + b"}")
+    deep = minting.with_payload(VALID[:-1] + b',"x":' + b"[" * 63 + b"]" * 63 + b"}")
 
     def call_from(depth: int) -> str | None:
         return call_from(depth - 1) if depth else server.verify(deep).subject
@@ -138,7 +138,7 @@ def test_the_verdict_about_a_deep_payload_does_not_float_with_the_callers_stack(
 
 def test_of_two_claims_of_one_name_the_last_counts() -> None:
     """RFC 7519 section 4 leaves a choice, and one parser makes it the same for every reader."""
-    twice = SOUND[:-1] + b',"sub":"second"}'
+    twice = VALID[:-1] + b',"sub":"second"}'
     assert minting.server().verify(minting.with_payload(twice)).subject == "second"
 
 
@@ -161,7 +161,7 @@ def test_the_check_of_a_claim_reads_the_one_that_the_application_gets(
 
 
 def test_a_claim_named_twice_is_accepted_where_the_last_is_sound() -> None:
-    twice = b'{"exp":1,"iss":"https://attacker.test","aud":[],' + SOUND[1:]
+    twice = b'{"exp":1,"iss":"https://attacker.test","aud":[],' + VALID[1:]
     token = minting.server().verify(minting.with_payload(twice))
     assert (token.issuer, token.claims["aud"]) == (minting.ISSUER, minting.AUDIENCE)
 
@@ -175,7 +175,7 @@ def test_a_claim_named_twice_is_accepted_where_the_last_is_sound() -> None:
         (b'{"alg":"ES256","typ":"dpop+jwt","typ":"at+jwt"}', None),
         (b'{"alg":"ES256","crit":["exp"],"crit":null}', "critical"),
     ],
-    ids=["alg, sound last", "alg, sound first", "kid", "typ", "crit"],
+    ids=["alg, valid last", "alg, valid first", "kid", "typ", "crit"],
 )
 def test_of_two_header_members_of_one_name_the_last_counts(
     header: bytes, reason: str | None, caplog: pytest.LogCaptureFixture

@@ -1,4 +1,4 @@
-"""What holds for all inputs, as far as chance looks: nothing altered passes, nothing sound is refused."""
+"""What holds for all inputs, as far as chance looks: nothing altered passes, nothing valid is refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def is_refused(token: str) -> bool:
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
-def test_no_character_of_a_sound_token_can_be_another(alg: str) -> None:
+def test_no_character_of_a_valid_token_can_be_another(alg: str) -> None:
     """Every position, with the character whose last bit differs: what a lenient decoder would not see."""
     token = TOKENS[alg]
     SERVER.verify(token)
@@ -70,7 +70,7 @@ def test_no_character_can_be_replaced_inserted_taken_out_or_moved(alg: str, data
 
 @thorough
 @given(st.sampled_from(ALGORITHMS), st.sampled_from(ALGORITHMS), st.permutations(range(6)))
-def test_no_parts_of_two_sound_tokens_make_a_third(one: str, other: str, order: list[int]) -> None:
+def test_no_parts_of_two_valid_tokens_make_a_third(one: str, other: str, order: list[int]) -> None:
     parts = [*TOKENS[one].split("."), *TOKENS[other].split(".")]
     mixed = ".".join(parts[number] for number in order[:3])
     assume(mixed not in TOKENS.values())
@@ -190,7 +190,7 @@ def test_whatever_is_called_keys_the_outcome_is_keys_or_the_reason_why_not(mater
     assert all(sentence.isprintable() for sentence in left_out)
 
 
-# -- nothing sound is refused ------------------------------------------------------------------------------
+# -- nothing valid is refused ------------------------------------------------------------------------------
 
 
 def minted_keys() -> dict[str, Any]:
@@ -269,7 +269,7 @@ claim_shapes = st.fixed_dictionaries(
     claims=claim_shapes,
     more=extra,
 )
-def test_whatever_a_sound_token_looks_like_it_is_accepted(
+def test_whatever_a_valid_token_looks_like_it_is_accepted(
     *, alg: str, form: str, typ: str | None, has_kid: bool, claims: dict[str, Any], more: dict[str, Any]
 ) -> None:
     if alg in SYMMETRIC:  # a secret is given as an object, and named

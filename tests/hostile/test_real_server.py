@@ -68,7 +68,7 @@ def send(request: pytest.FixtureRequest) -> Iterator[Send]:
 
 
 CASES = {
-    "sound": (request(b"Authorization: Bearer " + TOKEN), {200}),
+    "valid": (request(b"Authorization: Bearer " + TOKEN), {200}),
     "name in capitals": (request(b"AUTHORIZATION: Bearer " + TOKEN), {200}),
     "no space after the colon": (request(b"Authorization:Bearer " + TOKEN), {200}),
     "white space in front": (request(b"Authorization: \t Bearer " + TOKEN), {200}),

@@ -23,7 +23,7 @@ Attempt = Callable[[], object]
 
 
 def verifying(token: Any, **overrides: Any) -> Attempt:
-    """Verify a token at a server whose provider is sound but for the overrides."""
+    """Verify a token at a server whose provider is valid but for the overrides."""
     return lambda: minting.server(**overrides).verify(token)
 
 

@@ -85,7 +85,7 @@ def test_a_provider_with_a_secret_takes_no_public_key_for_it() -> None:
         assert refusal(server, B.token(alg="RS256", key=minting.key_for("RS256", A))).reason == "algorithm"
 
 
-def test_an_audience_of_one_provider_is_none_of_another() -> None:
+def test_an_audience_of_one_provider_is_not_one_of_another() -> None:
     for server in orders(given(A), given(B)):
         assert refusal(server, A.token(aud=B.audience)).reason == "audience"
         assert refusal(server, B.token(aud=[A.audience])).reason == "audience"
@@ -157,7 +157,7 @@ def test_of_two_providers_of_one_issuer_one_that_is_down_does_not_stop_the_other
     with down.outage():
         for server in orders(down.provider(name="down"), up):
             assert server.verify(B.token(iss=A.url)).provider.name == "up"
-            # A token that neither knows may be the other's: that is no reason to call it bad.
+            # A token that neither knows may be the other's: that is not a reason to call it bad.
             assert isinstance(refusal(server, down.token()), ProviderUnavailable)
 
 
@@ -170,8 +170,8 @@ def test_a_provider_that_takes_any_issuer_does_not_speak_for_one_that_is_named()
         assert server.verify(other).provider.name == "anybody"
 
 
-def test_one_servers_verdict_is_no_other_servers() -> None:
-    """Two resource servers in one process, whose providers differ in their audience alone."""
+def test_one_servers_verdict_is_not_another_servers() -> None:
+    """Two resource servers in one process, whose providers differ only in their audience."""
     first = ResourceServer(given(A), clock=A.clock)
     second = ResourceServer(given(A, audience="https://second.test"), clock=A.clock)
     token = A.token()

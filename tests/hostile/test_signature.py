@@ -37,13 +37,13 @@ ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
 
 
 def parts(alg: str) -> tuple[str, bytes]:
-    """What is signed, and the sound signature of it."""
+    """What is signed, and the valid signature of it."""
     signed, _, signature = minting.token(alg).rpartition(".")
     return signed, minting.unb64(signature)
 
 
 def put(name: str, alg: str, signature: bytes, reason: str | None = "signature") -> Row:
-    """A row about other bytes in place of the signature of a sound token."""
+    """A row about other bytes in place of the signature of a valid token."""
     return token_row(f"{alg} {name}", f"{parts_of[alg][0]}.{b64(signature)}", reason)
 
 
@@ -51,31 +51,31 @@ parts_of = {alg: parts(alg) for alg in ALGORITHMS}
 
 
 def altered() -> Iterator[Row]:
-    for alg, (_, sound) in parts_of.items():
-        size = len(sound)
-        yield put("sound", alg, sound, None)
+    for alg, (_, valid) in parts_of.items():
+        size = len(valid)
+        yield put("valid", alg, valid, None)
         yield put("empty", alg, b"")
         yield put("one octet", alg, b"\0")
-        yield put("without its last octet", alg, sound[:-1])
-        yield put("without its first octet", alg, sound[1:])
-        yield put("with an octet behind", alg, sound + b"\0")
-        yield put("with an octet in front", alg, b"\0" + sound)
-        yield put("twice", alg, sound * 2)
+        yield put("without its last octet", alg, valid[:-1])
+        yield put("without its first octet", alg, valid[1:])
+        yield put("with an octet behind", alg, valid + b"\0")
+        yield put("with an octet in front", alg, b"\0" + valid)
+        yield put("twice", alg, valid * 2)
         yield put("zeros", alg, bytes(size))
         yield put("ones", alg, b"\xff" * size)
-        yield put("first bit", alg, bytes([sound[0] ^ 0x80]) + sound[1:])
-        yield put("last bit", alg, sound[:-1] + bytes([sound[-1] ^ 1]))
-        yield put("reversed", alg, sound[::-1])
+        yield put("first bit", alg, bytes([valid[0] ^ 0x80]) + valid[1:])
+        yield put("last bit", alg, valid[:-1] + bytes([valid[-1] ^ 1]))
+        yield put("reversed", alg, valid[::-1])
         yield put("of another token", alg, parts(alg)[1][::-1])
-        yield put("8 kB", alg, sound + bytes(8000))
+        yield put("8 kB", alg, valid + bytes(8000))
         yield put("the text of the header", alg, parts_of[alg][0].encode()[:size])
 
 
 def ecdsa() -> Iterator[Row]:
     for alg in ECDSA:
-        sound = parts_of[alg][1]
-        half = len(sound) // 2
-        r, s, n = int.from_bytes(sound[:half]), int.from_bytes(sound[half:]), ORDERS[alg]
+        valid = parts_of[alg][1]
+        half = len(valid) // 2
+        r, s, n = int.from_bytes(valid[:half]), int.from_bytes(valid[half:]), ORDERS[alg]
 
         def raw(r: int, s: int, half: int = half) -> bytes:
             return r.to_bytes(half) + s.to_bytes(half)
@@ -97,14 +97,14 @@ def ecdsa() -> Iterator[Row]:
 
 def eddsa() -> Iterator[Row]:
     for alg in ("EdDSA", "Ed25519"):
-        sound = parts_of[alg][1]
-        s = int.from_bytes(sound[32:], "little")
-        yield put("s is not reduced", alg, sound[:32] + (s + ED25519_ORDER).to_bytes(32, "little"))
+        valid = parts_of[alg][1]
+        s = int.from_bytes(valid[32:], "little")
+        yield put("s is not reduced", alg, valid[:32] + (s + ED25519_ORDER).to_bytes(32, "little"))
         yield put("r is the neutral point", alg, (1).to_bytes(32, "little") + bytes(32))
 
 
 def mislabelled() -> Iterator[Row]:
-    """A sound signature under the name of each other algorithm, by the same key where it fits."""
+    """A valid signature under the name of each other algorithm, by the same key where it fits."""
     for alg in ALGORITHMS:
         key = minting.key_for(alg)
         for label in ALGORITHMS:

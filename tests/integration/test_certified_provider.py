@@ -75,7 +75,7 @@ def api(provider: IdentityProvider, start_api: Callable[..., API]) -> API:
 
 @pytest.fixture(scope="module")
 def other_api(provider: IdentityProvider, start_api: Callable[..., API]) -> API:
-    """An API that trusts the same provider, and is none of its resources."""
+    """An API that trusts the same provider, and is not one of its resources."""
     return start_api(provider.issuer, "https://another-api.test")
 
 

@@ -504,12 +504,12 @@ def test_options_that_only_do_not_go_together_say_so() -> None:
                 raise ValueError("hunter2")
             return super().items()
 
-    with pytest.raises(ConfigurationError, match=r"takes together \(ValueError\)$"):
+    with pytest.raises(ConfigurationError, match=r"does not take together \(ValueError\)$"):
         HttpClient({"mounts": Once(read=True)})
 
 
 @pytest.mark.parametrize("verify", [0, 1, "", b"ca.pem", [], 0.0], ids=repr)
-def test_what_is_no_way_to_check_a_certificate_is_refused(verify: Any) -> None:
+def test_what_is_not_a_way_to_check_a_certificate_is_refused(verify: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"as verify: give an ssl\.SSLContext"):
         HttpClient({"verify": verify})
 

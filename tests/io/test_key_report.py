@@ -158,7 +158,7 @@ def test_of_restored_keys_the_pinned_ones_are_taken_over() -> None:
     assert not restore(fetched_keys(origin=Called(dict, pinned={"another"})), entry, "login")
 
 
-def test_a_number_that_no_clock_shows_is_no_date() -> None:
+def test_a_number_that_no_clock_shows_is_not_a_date() -> None:
     entry = {**(export(fetched_keys(at_age(60))) or {}), "fetched_at": 10**400}
     with pytest.raises(ConfigurationError, match="'login'"):
         restore(fetched_keys(), entry, "login")

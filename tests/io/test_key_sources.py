@@ -249,7 +249,7 @@ def test_keys_that_were_given_and_cannot_be_used_are_told_when_their_provider_is
         ({"keys": dict}, False),
         ({"keys": signing_key("P-256").public_jwk()}, False),
     ],
-    ids=["discovered", "by URL", "issuer that is no address", "function", "object"],
+    ids=["discovered", "by URL", "issuer that is not an address", "function", "object"],
 )
 def test_an_issuer_is_asked_for_metadata_where_its_keys_are_asked_for_too(
     settings: dict[str, Any], asks: bool

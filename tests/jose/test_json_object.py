@@ -26,7 +26,7 @@ def test_the_members_of_an_object_are_returned() -> None:
 
 
 @pytest.mark.parametrize("text", [b"[]", b'"text"', b"1", b"null", b"true"])
-def test_json_that_is_no_object_is_no_object(text: bytes) -> None:
+def test_json_that_is_not_an_object_is_refused(text: bytes) -> None:
     decode_json(text)
     with pytest.raises(ValueError, match=r"^not a JSON object$"):
         decode_object(text)
@@ -131,7 +131,7 @@ def test_exactly_what_nests_too_deep_is_refused(value: Any, levels: int, padding
 
 @settings(deadline=None)
 @given(text=st.text(alphabet='[]{}"\\:,1n ', max_size=300).map(str.encode), front=st.integers(0, 80))
-def test_what_is_no_json_is_refused_however_its_brackets_stand(text: bytes, front: int) -> None:
+def test_what_is_not_json_is_refused_however_its_brackets_stand(text: bytes, front: int) -> None:
     text = b"[" * front + text
     try:
         json.loads(text)

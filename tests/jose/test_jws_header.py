@@ -42,7 +42,7 @@ def test_keys_and_addresses_in_a_header_are_never_looked_at() -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"e30=", b"?", base64url.encode(b"[]"), base64url.encode(b"{")])
-def test_what_is_no_base64url_json_object_is_malformed(text: bytes) -> None:
+def test_what_is_not_a_base64url_json_object_is_malformed(text: bytes) -> None:
     assert reason_of(text) == "malformed"
 
 

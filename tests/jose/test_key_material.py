@@ -112,8 +112,8 @@ def test_unusable_keys_among_good_ones_are_left_out_and_named() -> None:
     assert left_out[0] == f"key 1 of 6 (kid '{FIRST.kid}') cannot be used: its use is not 'sig'"
     assert "symmetric" in left_out[1]
     assert left_out[2].startswith("key 4 of 6 cannot be used: ")
-    assert "no PEM" in left_out[3]
-    assert "no JSON object" in left_out[4]
+    assert "not a PEM" in left_out[3]
+    assert "not a JSON object" in left_out[4]
 
 
 def test_what_is_told_of_a_key_that_is_left_out_is_short_and_on_one_line() -> None:
@@ -173,15 +173,15 @@ def test_where_no_key_is_usable_the_first_reasons_are_told() -> None:
         *((name, "keys=Path(...).read_text()") for name in FILE_NAMES),
         (KEY_IN_BASE64, "-----BEGIN PUBLIC KEY-----"),
         (f" {KEY_IN_BASE64}\n", "-----BEGIN PUBLIC KEY-----"),
-        pytest.param({"keys": {"k1": PEM}}, "no array", id="keys by kid"),
-        ({"keys": "text"}, "no array"),
-        ({"keys": None}, "no array"),
+        pytest.param({"keys": {"k1": PEM}}, "not an array", id="keys by kid"),
+        ({"keys": "text"}, "not an array"),
+        ({"keys": None}, "not an array"),
         pytest.param([[[[JWK]]]], "nested too deep", id="nested"),
         ([5], "int"),
     ],
     ids=ascii,
 )
-def test_what_is_no_form_of_a_key_says_what_it_is(material: Any, why: str) -> None:
+def test_what_is_not_a_form_of_a_key_says_what_it_is(material: Any, why: str) -> None:
     refusal = refusal_of(material)
     assert refusal.kind == "not_a_key_set"
     assert why in str(refusal)
@@ -199,7 +199,7 @@ def test_a_secret_that_is_given_as_it_is_says_how_to_give_one_and_shows_nothing_
 
 
 def test_a_secret_in_another_type_says_its_type() -> None:
-    with pytest.raises(UnusableKeys, match=r"^it is a int, and no form of a key$"):
+    with pytest.raises(UnusableKeys, match=r"^it is a int, not a form of a key$"):
         read_keys(123456, allow_secret=True)
 
 
@@ -245,14 +245,14 @@ def test_a_list_that_holds_itself_is_refused() -> None:
 
 
 @pytest.mark.parametrize("junk", ["garbage", {}, None, 5, [], b"\xff"], ids=repr)
-def test_one_entry_that_is_no_key_does_not_sink_a_list(junk: Any) -> None:
+def test_one_entry_that_is_not_a_key_does_not_sink_a_list(junk: Any) -> None:
     keys, left_out = read_keys([JWK, junk])
     assert len(keys) == 1
     assert len(left_out) == (junk != [])
 
 
 @pytest.mark.parametrize("junk", ["", None, 5, "garbage", {}], ids=repr)
-def test_one_entry_that_is_no_key_does_not_sink_a_mapping_by_kid(junk: Any) -> None:
+def test_one_entry_that_is_not_a_key_does_not_sink_a_mapping_by_kid(junk: Any) -> None:
     keys, left_out = read_keys({"a": JWK, "b": junk})
     assert [key.kid for key in keys] == [JWK["kid"]]
     assert len(left_out) == 1

@@ -24,17 +24,17 @@ def rsa(n: int, e: int = 65537) -> dict[str, str]:
 
 
 SENTENCES: dict[str, list[dict[str, Any]]] = {
-    "its kty is missing or no string": [{}, {"kty": None}, {"kty": 1}],
-    "its kty is 'AKP', which is no kind of signature key known here": [{"kty": "AKP"}],
-    "its kty is a word, which is no kind of signature key known here": [{"kty": "hunter2"}, {"kty": ""}],
-    "its kid is no string of at most 512 characters": [{**EC, "kid": 1}, {**EC, "kid": "k" * 513}],
+    "its kty is missing or not a string": [{}, {"kty": None}, {"kty": 1}],
+    "its kty is 'AKP', which is not a kind of signature key known here": [{"kty": "AKP"}],
+    "its kty is a word, which is not a kind of signature key known here": [{"kty": "hunter2"}, {"kty": ""}],
+    "its kid is not a string of at most 512 characters": [{**EC, "kid": 1}, {**EC, "kid": "k" * 513}],
     "its use is not 'sig'": [{**EC, "use": "enc"}],
     "its key_ops do not include 'verify'": [{**EC, "key_ops": ["sign"]}, {**EC, "key_ops": "sign"}],
-    "it is symmetric, which a published key cannot be; one that is given as an object takes its algorithm "
-    "named, as algorithms=['HS256']": [{"kty": "oct", "k": number(1, 64)}],
+    "it is symmetric, and a published key cannot be; for a key given as an object, name its algorithm, as "
+    "algorithms=['HS256']": [{"kty": "oct", "k": number(1, 64)}],
     "it is a private key; publish only its public part, and replace it": [{**EC, "d": "AA"}],
     "no signature algorithm fits it: see its alg, its curve and its length": [{**EC, "alg": "ES384"}],
-    "its n is missing or no string": [{"kty": "RSA", "e": "AQAB"}],
+    "its n is missing or not a string": [{"kty": "RSA", "e": "AQAB"}],
     "its e is not base64url without padding (RFC 7515, section 2)": [
         {**RSA, "e": "AQAB===="},
         {**RSA, "e": "A+AB"},
@@ -46,7 +46,10 @@ SENTENCES: dict[str, list[dict[str, Any]]] = {
     "its exponent is even, below 3 or huge": [rsa(MODULUS, e) for e in (1, 2, 65536, 2**64 + 1)],
     "its modulus is even": [rsa(MODULUS + 1)],
     "its curve is not P-256, P-384 or P-521": [{**EC, "crv": "P-192"}, {**EC, "crv": "secp256k1"}],
-    "its members make no EC key": [{**EC, "x": number(1, 32), "y": number(1, 32)}, {**EC, "crv": "P-521"}],
+    "its members do not make a valid EC key": [
+        {**EC, "x": number(1, 32), "y": number(1, 32)},
+        {**EC, "crv": "P-521"},
+    ],
     "its curve is not Ed25519": [{**OKP, "crv": "X25519"}, {**OKP, "crv": "Ed448"}],
     "its x is not 32 bytes long": [{**OKP, "x": number(1, 31)}, {**OKP, "x": number(1, 33)}],
     "its point is of small order or not canonical": [{**OKP, "x": number(0, 32)}],
@@ -98,7 +101,7 @@ def test_a_key_of_the_faulty_generator_says_so() -> None:
     assert str(refusal.value) == "it was made by a generator whose keys can be factored (CVE-2017-15361)"
 
 
-def test_an_entry_that_is_no_key_says_so() -> None:
+def test_an_entry_that_is_not_a_key_says_so() -> None:
     with pytest.raises(UnusableKeys) as refusal:
         read_keys({"keys": [1]})
-    assert str(refusal.value) == "key 1 of 1 cannot be used: it is no JSON object"
+    assert str(refusal.value) == "key 1 of 1 cannot be used: it is not a JSON object"

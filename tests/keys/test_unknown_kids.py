@@ -81,7 +81,7 @@ def test_junk_may_hide_a_rotation_for_one_cooldown_and_no_longer(provider: Scrip
 def test_while_the_provider_is_down_an_unknown_kid_is_a_503_and_a_known_one_passes(
     provider: ScriptedProvider,
 ) -> None:
-    """Nobody can tell whether the key exists by now; that is no verdict about the token."""
+    """Nobody can tell whether the key exists by now; that is not a verdict about the token."""
     server = provider.server()
     server.warm_up()
     provider.answer(respond(b"", status=500))

@@ -180,7 +180,7 @@ def test_a_rule_prints_as_the_source_that_makes_it(source: str) -> None:
     assert repr(eval(source)) == source  # noqa: S307 - the sources stand above
 
 
-def test_and_or_and_not_of_python_are_no_rules() -> None:
+def test_and_or_and_not_of_python_are_not_rules() -> None:
     with pytest.raises(TypeError, match="&"):
         _ = scope("a") and scope("b")
     with pytest.raises(TypeError):

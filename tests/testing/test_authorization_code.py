@@ -182,7 +182,7 @@ def test_nobody_is_sent_to_a_place_that_is_not_registered(
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
-def test_a_second_way_back_is_none(issuer: Issuer, name: str) -> None:
+def test_a_second_way_back_is_refused(issuer: Issuer, name: str) -> None:
     assert asking(issuer, [*ASKED.items(), (name, ASKED[name])]).status == 400
 
 
@@ -200,7 +200,7 @@ def test_a_second_way_back_is_none(issuer: Issuer, name: str) -> None:
         "",
     ],
 )
-def test_a_client_is_registered_on_loopback_alone(issuer: Issuer, uri: str) -> None:
+def test_a_client_is_registered_on_loopback_only(issuer: Issuer, uri: str) -> None:
     with pytest.raises(ValueError, match="is not a redirect URI on loopback"):
         issuer.register_client("docs", uri)
 

@@ -151,7 +151,7 @@ def test_the_token_endpoint_refuses_with_the_error_of_the_rfc(
     assert headers.get("WWW-Authenticate") == ('Basic realm="token"' if status == 401 else None)
 
 
-def test_the_token_endpoint_takes_forms_alone() -> None:
+def test_the_token_endpoint_takes_only_forms() -> None:
     request = Request("POST", "/token", {"content-type": "application/json"}, json.dumps(GOOD_FORM).encode())
     response = respond(request, STATE)
     assert (response.status, content(response)["error"]) == (400, "invalid_request")

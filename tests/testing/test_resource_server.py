@@ -50,7 +50,7 @@ def test_one_issuer_signs_in_every_algorithm_without_a_second_look_at_its_keys(i
 
 
 @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name.startswith("HS")])
-def test_a_shared_secret_is_never_fetched_and_is_no_surprise(issuer: Issuer, algorithm: str) -> None:
+def test_a_shared_secret_is_never_fetched_and_does_not_surprise(issuer: Issuer, algorithm: str) -> None:
     with pytest.raises(InvalidToken) as refused:
         issuer.resource_server().verify(issuer.token(alg=algorithm))
     assert reason_of(refused) == "algorithm"

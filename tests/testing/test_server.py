@@ -60,7 +60,7 @@ def test_a_known_etag_is_answered_with_304_and_no_body(issuer: Issuer) -> None:
         assert (response.status_code, response.content) == (304, b"")
 
 
-def test_queries_are_no_part_of_the_path(issuer: Issuer) -> None:
+def test_queries_are_not_part_of_the_path(issuer: Issuer) -> None:
     with issuer.serve():
         assert get(f"{issuer.jwks_uri}?x=1").status_code == 200
     assert issuer.count("/jwks") == 1

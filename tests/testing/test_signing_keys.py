@@ -74,7 +74,7 @@ def test_a_key_tells_its_type_and_shows_nothing_private(key_type: str) -> None:
 
 
 @pytest.mark.parametrize("key_type", [name for name in KEY_TYPES if name != "oct"])
-def test_a_published_key_has_public_members_alone(key_type: str) -> None:
+def test_a_published_key_has_only_public_members(key_type: str) -> None:
     private_members = {"d", "p", "q", "dp", "dq", "qi", "k"}
     assert not private_members & signing_key(key_type).public_jwk().keys()
 

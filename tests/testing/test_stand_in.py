@@ -189,7 +189,7 @@ def test_the_token_has_an_end_whether_the_claims_say_so_or_not(
     assert token.expires_at > token.verified_at
 
 
-def test_claims_that_are_no_json_are_refused_when_it_begins(standing_in: StandingIn) -> None:
+def test_claims_that_are_not_json_are_refused_when_it_begins(standing_in: StandingIn) -> None:
     with pytest.raises(TypeError, match="set"), standing_in(JWKS_URI, {"scopes": {"a"}}):
         pass
 

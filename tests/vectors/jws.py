@@ -1,4 +1,4 @@
-"""A JWS verified by the library's own parts, for vectors that are no access tokens.
+"""A JWS verified by the library's own parts, for vectors that are not access tokens.
 
 The payloads of vectors are any bytes, without claims, so `ResourceServer` would refuse them all. This puts
 the parts together as the pipeline does: split, header, key set, signature.
@@ -25,7 +25,7 @@ def payload_of(jws: str, keys: Any) -> bytes:
         keys: a JWK or a JWK set, as in any vector file: private members are taken out first.
 
     Raises:
-        InvalidToken: it does not verify, or is none of what this library takes.
+        InvalidToken: it does not verify, or this library does not take it.
     """
     try:
         head, body, tail, _ = split(jws.encode())

@@ -14,7 +14,8 @@ def is_address(text: str) -> bool:
 def why_insecure(url: str, *, allow_http: bool = False) -> str | None:
     """Return why keys may not be fetched from `url`, or None where they may.
 
-    https anywhere, http on loopback only: who can change the keys on their way can forge every token.
+    https anywhere, http on loopback only: anyone who can change the keys on the way can forge any
+    token.
 
     Example:
         >>> why_insecure("http://login.example/jwks")
@@ -27,9 +28,9 @@ def why_insecure(url: str, *, allow_http: bool = False) -> str | None:
         host = parts.hostname
         _ = parts.port
     except ValueError:
-        return "it is no URL"
+        return "it is not a URL"
     if not host or any(character <= " " or character == "\x7f" for character in url):
-        return "it is no URL"
+        return "it is not a URL"
     if parts.username is not None or parts.password is not None:
         return "it holds a password; give it in http_options instead"
     if parts.scheme == "https":
@@ -50,8 +51,8 @@ def is_on_this_machine(url: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether a host of a URL is this machine, whoever is asked: 127.0.0.0/8, ::1 or localhost.
 
-    What stands for one of them in another protocol (::ffff:127.0.0.1) is not, nor is a name below localhost:
-    whether RFC 6761 (section 6.3) holds for that is up to whoever resolves it.
+    An address that stands for one of them in another protocol (::ffff:127.0.0.1) is not, nor is a name below
+    localhost: whether RFC 6761 (section 6.3) holds for that is up to the resolver.
     """
     if host.lower() == "localhost":
         return True
@@ -68,8 +69,8 @@ _LOOPBACK = IPv6Address("::1")
 def metadata_addresses(issuer: str) -> tuple[str, ...]:
     """Return where an issuer's metadata may stand, in the order in which to look.
 
-    Where OpenID Connect Discovery 1.0 puts it (section 4), where RFC 8414 does (section 3.1), and where those
-    put it who follow RFC 8414 under the name of the former (RFC 8414, section 5).
+    OpenID Connect Discovery 1.0 puts it at the first (section 4), RFC 8414 at the second (section 3.1); some
+    follow RFC 8414 under the name of the former (RFC 8414, section 5), at the third.
 
     Example:
         >>> metadata_addresses("https://login.example/shop")[1]

@@ -31,9 +31,9 @@ def look_up(claims: Mapping[str, Any], path: Path) -> Any:
 
 
 def texts_in(value: Any) -> frozenset[str]:
-    """Return the names in a claim that lists some: a string of them parted by spaces, or an array.
+    """Return the names in a claim that lists some: a string of them separated by spaces, or an array.
 
-    Scopes are parted by spaces alone (RFC 6749, section 3.3).
+    Scopes are separated by spaces only (RFC 6749, section 3.3).
     """
     if isinstance(value, str):
         return frozenset(name for name in value.split(" ") if name)

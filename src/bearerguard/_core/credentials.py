@@ -10,7 +10,7 @@ from bearerguard.errors import InvalidRequest, InvalidToken, MissingCredentials
 
 
 def bearer_token(values: list[bytes]) -> bytes:
-    """Return what a request carries as its token; whether it is one is for the verification to find out.
+    """Return what a request carries as its token; the verification finds out whether it is one.
 
     Args:
         values: those of the `Authorization` fields.
@@ -45,7 +45,7 @@ def several_tokens() -> InvalidRequest:
 def is_one_token(credentials: bytes) -> bool:
     """Whether there is one token in the credentials, valid or not.
 
-    Nothing that parts several can be in a token that is accepted, so it is asked of refused ones alone.
+    A token that is accepted contains nothing that could separate two, so only refused ones are asked.
     """
     return not any(separator in credentials for separator in b" ,\t")
 
@@ -60,5 +60,5 @@ def encoded(token: str) -> bytes:
         raise InvalidToken("malformed", "The token is not text.")
     if len(token) > MAX_TOKEN_BYTES:  # before it is copied
         raise InvalidToken("too_large", "The token is too long.")
-    # No token has characters beyond ASCII: the parser refuses them, half a character as well.
+    # The parser refuses characters beyond ASCII, half a character as well.
     return token.encode(errors="surrogatepass")

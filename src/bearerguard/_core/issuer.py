@@ -2,7 +2,7 @@
 
 Looks at text and asks nobody. The issuer itself may be any text, as long as its tokens carry the very same
 (RFC 7519, section 4.1.1); only what is surely a mistake is named. Where keys are to be discovered from it, it
-has to be a URL besides (RFC 8414, section 2).
+also has to be a URL (RFC 8414, section 2).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _JWKS_URI = "give keys, such as the provider's jwks_uri"
 
 
 def why_not_an_issuer(issuer: str) -> str | None:
-    """Return why `issuer` can be the `iss` of no token and what to write instead, or None.
+    """Return why `issuer` cannot be the `iss` of any token and what to write instead, or None.
 
     Example:
         >>> why_not_an_issuer(" https://login.example/")
@@ -60,7 +60,7 @@ def why_not_discovered(issuer: str, *, allow_http: bool) -> str | None:
         parts = urlsplit(issuer)
         if not parts.query and not parts.fragment:
             return None
-        insecure = "it has a query or a fragment, as no issuer has (RFC 8414, section 2)"
+        insecure = "it has a query or a fragment, which an issuer must not have (RFC 8414, section 2)"
         remedy = f"write it without, or {_JWKS_URI}"
     elif "://" not in issuer and _HOST.fullmatch(issuer):
         remedy = (
@@ -74,7 +74,7 @@ def why_not_discovered(issuer: str, *, allow_http: bool) -> str | None:
         )
     else:
         remedy = _JWKS_URI
-    shown = issuer.rpartition("@")[2]  # what is before it may be a password
+    shown = issuer.rpartition("@")[2]  # the part before it may be a password
     return (
         "keys is left out, so they would be discovered from the issuer, which "
         f"is {shown!r:.200}, but {insecure}: {remedy}"

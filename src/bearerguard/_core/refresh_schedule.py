@@ -1,7 +1,7 @@
 """When something that is fetched may be asked for again: cooldowns, by what was tried and how it went.
 
 A small frozen state and pure functions of the time. It knows neither what is fetched nor who waits for it, so
-what breaks the circuit to a provider's keys can break it to anything else of that provider's.
+it can break the circuit to a provider's keys, or to anything else of the provider's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from bearerguard._limits import COOLDOWN, FIRST_COOLDOWN, SIGNATURE_COOLDOWN
 
 Reason: TypeAlias = Literal["missing", "unknown_kid", "signature", "ahead"]
-"""Why something is asked for. Requests wait for the first two, and are refused where these are not had."""
+"""Why something is asked for. Requests wait for the first two, and are refused without them."""
 
 
 class RefreshSchedule(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class RefreshSchedule(msgspec.Struct, frozen=True):
     Attributes:
         failures: how many have failed in a row.
         failed_at: when the last of these did.
-        failed_in_wait_at: when the last of these did that requests were waiting for. A failure that nobody
+        failed_in_wait_at: when the last one failed that requests were waiting for. A failure that nobody
             saw puts off what nobody waits for, and never a request: it may be hours old.
         unknown_kid_at: when one was last begun for a key that nobody knew.
         signature_at: when one was last begun for a signature that did not verify.
@@ -63,7 +63,7 @@ class RefreshSchedule(msgspec.Struct, frozen=True):
         """Return the state after a failure.
 
         Args:
-            at: when it failed: what was given up late failed at its deadline.
+            at: when it failed; one that was given up late failed at its deadline.
             waited_at: when a request was last known to wait for it; None where none did.
         """
         return msgspec.structs.replace(
@@ -74,7 +74,7 @@ class RefreshSchedule(msgspec.Struct, frozen=True):
         )
 
     def succeeded(self) -> RefreshSchedule:
-        """Return the state after a success: no failure counts any more."""
+        """Return the state after a success: earlier failures do not count any more."""
         return msgspec.structs.replace(self, failures=0, failed_at=None, failed_in_wait_at=None)
 
 

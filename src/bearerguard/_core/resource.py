@@ -47,7 +47,7 @@ def metadata_address(resource: str) -> str:
 def metadata_paths(resource: str) -> tuple[str, ...]:
     """Return the paths at which to serve it: the resource's path inserted, as it is and without a last slash.
 
-    And the bare one, where a client looks that knows the host alone.
+    And the bare one, for a client that knows only the host.
     """
     path = _path(urlsplit(resource).path)
     return tuple(dict.fromkeys((WELL_KNOWN + path, WELL_KNOWN + path.rstrip("/"), WELL_KNOWN)))

@@ -1,8 +1,8 @@
 """Tokens that an issuer signs for other purposes with the same keys, told apart from access tokens.
 
 An ID token tells a client who logged in; a refresh token, a logout token and an authorization response are
-for others still. Where their audience fits, nothing but what they say of themselves keeps them out. It looks
-at claims whose signature was checked; a signed answer of the userinfo endpoint says nothing of itself, so it
+for others still. If their audience fits, only what they say of themselves keeps them out. It looks at
+claims whose signature was checked; a signed answer of the userinfo endpoint says nothing of itself, so it
 cannot be told here (RFC 9068 tokens can: their header names their kind).
 """
 

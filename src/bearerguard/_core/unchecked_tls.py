@@ -1,7 +1,7 @@
 """What the options of an HTTP client leave unchecked of a server's certificate.
 
-Looks at values and opens nothing. It knows a TLS context by what one has, wherever it lies in a transport,
-and takes no side: who asks warns or refuses. What a transport hides from Python it cannot see.
+Looks at values and opens nothing. It knows a TLS context by its attributes, wherever it lies in a transport,
+and takes no side: its caller warns or refuses. It cannot see what a transport hides from Python.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from bearerguard._limits import MAX_OBJECTS_LOOKED_INTO
 
 _CERT_NONE = 0
-_CERTIFICATE = "does not check the certificate of whom it fetches keys from"
-_NAME = "does not check whose certificate it is that whom it fetches keys from shows"
+_CERTIFICATE = "does not check the certificate of the server that it fetches keys from"
+_NAME = "does not check the name in the certificate of the server that it fetches keys from"
 
 
 def unchecked_tls(options: Mapping[str, Any]) -> str | None:
@@ -25,7 +25,7 @@ def unchecked_tls(options: Mapping[str, Any]) -> str | None:
 
     Example:
         >>> unchecked_tls({"verify": False})
-        'does not check the certificate of whom it fetches keys from'
+        'does not check the certificate of the server that it fetches keys from'
         >>> unchecked_tls({"timeout": 2.0}) is None
         True
     """

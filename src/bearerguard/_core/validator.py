@@ -13,7 +13,7 @@ _VALIDATOR: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 def usable_validator(etag: Any) -> str | None:
     """Return an entity tag that can be sent back as it came, or None.
 
-    What is not one could break the next request, or make every answer to it "not modified", as `*` would.
+    Anything else could break the next request, or make every answer to it "not modified", as `*` would.
 
     Example:
         >>> usable_validator('W/"1"'), usable_validator('"é"')

@@ -76,9 +76,9 @@ class Admission:
 
 
 def _driven() -> Stages:
-    """What is left of a flow; driving a finished generator again would return None, and no error."""
+    """The rest of a flow that was driven: a finished generator would return None, without an error."""
     yield from ()
-    raise RuntimeError("an admission is waited for once")
+    raise RuntimeError("this admission has been waited for already: wait once, and keep its token")
 
 
 def run_fetch(flow: Generator[HttpGet | CallSource, Any, R], session: Session | None) -> R:
@@ -110,7 +110,7 @@ def _called(effect: CallSource) -> Any:
     try:
         material = effect.function()
         if inspect.isawaitable(material):
-            import anyio  # noqa: PLC0415 - fetching has loaded it; verifying alone does without
+            import anyio  # noqa: PLC0415 - fetching has loaded it; mere verifying does without
 
             material = anyio.run(_awaited, material)
     except BaseException as problem:  # noqa: BLE001 - whatever a user's function raises is a failed refresh

@@ -169,7 +169,7 @@ class Session:
             raise FetchFailed("timeout", f"{url}: {_say(problem)}") from None
         except httpx2.LocalProtocolError:
             # Its message has the header in it, and a header may be a password.
-            raise FetchFailed("client", f"{url}: a header in http_options is not one of HTTP") from None
+            raise FetchFailed("client", f"{url}: a header in http_options is not valid in HTTP") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, RuntimeError) as problem:
             raise FetchFailed("connection", f"{url}: {_say(problem)}") from None
         except Exception as problem:  # noqa: BLE001 - a transport of the user's own may raise anything
@@ -231,7 +231,7 @@ def _what_is_not_taken(client: Any, options: Mapping[str, Any], problem: Excepti
         except Exception as one:  # noqa: BLE001 - whatever its constructor makes of the option
             why = str(one) if isinstance(one, ImportError) else type(one).__name__
             return f"http_options has {name!r}, with a value that httpx2.Client does not take ({why})"
-    return f"http_options are not what httpx2.Client takes together ({type(problem).__name__})"
+    return f"http_options has options that httpx2.Client does not take together ({type(problem).__name__})"
 
 
 def _own_authorities(path: Any) -> ssl.SSLContext:

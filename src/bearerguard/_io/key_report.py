@@ -57,7 +57,7 @@ def export(source: RemoteKeySource) -> dict[str, Any] | None:
         "origin": str(source.origin),
         "fetched_at": key_set.fetched_at,
         "lifetime": key_set.lifetime if isfinite(key_set.lifetime) else None,
-        # Of a set from which keys were left out, the validator would hide them from whoever reads more of it.
+        # Where keys were left out of a set, its validator would hide them from a reader that takes more.
         "etag": key_set.etag if key_set.is_whole else None,
         "is_whole": key_set.is_whole,
         "address": key_set.address,
@@ -68,10 +68,10 @@ def export(source: RemoteKeySource) -> dict[str, Any] | None:
 def restore(source: RemoteKeySource, entry: Any, name: str) -> bool:
     """Give a source the key set that was exported from it; return False where it was another's.
 
-    The keys have the age they had: what is too old by now is not used.
+    The keys have the age they had: any that are too old by now are not used.
 
     Raises:
-        ConfigurationError: where `entry` is nothing that was exported.
+        ConfigurationError: where `entry` is not one that was exported.
     """
     try:
         if entry["origin"] != str(source.origin):
@@ -127,11 +127,11 @@ def _state(source: RemoteKeySource | StaticKeySource, now: float) -> str:
 def _number(value: Any) -> float:
     number = float(value)
     if not 0 <= number < float("inf"):
-        raise ValueError(f"{value!r:.40} is no time")
+        raise ValueError(f"{value!r:.40} is not a time")
     return number
 
 
 def _text_or_none(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise TypeError(f"{value!r:.40} is no text")
+    raise TypeError(f"{value!r:.40} is not text")

@@ -1,4 +1,4 @@
-"""Which sources serve a server's providers: one for each address and set of options, whoever asks.
+"""The sources that serve a server's providers: one per address and set of options, whoever asks.
 
 Thirty decorated views with the same address share one source, so they share its keys and its refreshes. A
 server's own register of them warms up, reports, saves and restores; it never fetches for a request.
@@ -47,7 +47,7 @@ class KeySources:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        # Replaced as a whole by `add`, never changed: who walks it needs no lock.
+        # Replaced as a whole by `add`, never changed: walking it needs no lock.
         self._sources: Mapping[str, AnyKeySource] = {}
         self._metadata: Mapping[str, MetadataSource] = {}
         self._is_closed = False
@@ -56,7 +56,7 @@ class KeySources:
     def add(self, provider: Provider) -> AnyKeySource:
         """Return the source of a provider's keys, and keep it under the provider's name.
 
-        May be called at any time, but not on an event loop: it may load what fetches.
+        May be called at any time, but not on an event loop: it may load the code that fetches.
 
         Raises:
             ConfigurationError: the provider's `http_options` cannot be used, or this is closed.
@@ -141,7 +141,7 @@ class KeySources:
         for name, entry in entries_of(snapshot).items():
             source = fetched.get(name)
             if source is None or not restore(source, entry, name):
-                _logger.warning("exported keys of %r were not taken over: no such provider any more", name)
+                _logger.warning("ignored exported keys of %r: no provider has that name", name)
 
     def _fetched(self) -> list[tuple[str, RemoteKeySource]]:
         return [
@@ -153,7 +153,7 @@ class KeySources:
     # -- the end -------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End what is fetched for these providers alone. May be called more than once."""
+        """End the fetches that only these providers need. May be called more than once."""
         with self._adding:
             self._is_closed = True
         with _lock:
@@ -173,7 +173,7 @@ class KeySources:
 
 
 def closed() -> ConfigurationError:
-    """What is said to whoever uses a server after its end."""
+    """The error for using a server after its end."""
     return ConfigurationError(
         "This ResourceServer is closed: close it after the last request, or build another."
     )
@@ -237,7 +237,7 @@ def _client(name: str, remote: RemoteKeys) -> HttpClient | None:
 def _metadata_source(
     issuer: str | None, remote: RemoteKeys, client: HttpClient | None, clock: Callable[[], float]
 ) -> MetadataSource | None:
-    """The issuer's metadata; None where keys come from a function, or the issuer is no address to ask."""
+    """The issuer's metadata; None where keys come from a function, or the issuer is not an address to ask."""
     if issuer is None or client is None or why_insecure(issuer, allow_http=remote.dangerously_allow_http):
         return None
     from bearerguard._io.metadata import MetadataSource  # noqa: PLC0415
@@ -272,7 +272,7 @@ def _identity(value: Any) -> Any:
 
 
 class _ById:
-    """Equal to itself alone, and keeps the object alive, so that its identity is not given to another."""
+    """Equal only to itself, and keeps the object alive, so that its identity is not given to another."""
 
     def __init__(self, value: Any) -> None:
         self._value = value

@@ -54,7 +54,7 @@ class MetadataSource(SingleFlight[dict[str, Any]]):
     def wait(self, patience: float) -> Metadata | None:
         """Return the metadata, None where they cannot be had; block the thread meanwhile.
 
-        Where they are known nobody waits: what has grown old is asked for in the background. So is an issuer
+        Where they are known nobody waits: old ones are asked for again in the background. So is an issuer
         that said nothing to somebody as patient, until it answers: it holds up one document, not each.
 
         Args:

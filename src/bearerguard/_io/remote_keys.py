@@ -1,7 +1,7 @@
 """The key source of keys that are fetched: what a refresh asks, and what its outcome changes.
 
-A refresh swaps the snapshot by one assignment or changes nothing at all. When one may be begun is said by
-`RefreshSchedule`, how one runs by `SingleFlight`. Nothing here judges a token.
+A refresh swaps the snapshot by one assignment or changes nothing at all. `RefreshSchedule` says when one may
+begin, `SingleFlight` how it runs. Nothing here judges a token.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ class RemoteKeySource(SingleFlight[Fetched]):
         for sentence in outcome.left_out:
             self._warn_once(sentence, "%s", sentence)
         if doubt is not None:
-            self._warn_once(doubt.kind, "came from where they were before (%s): %s", doubt.kind, doubt)
+            self._warn_once(doubt.kind, "came from their previous address (%s): %s", doubt.kind, doubt)
         _logger.info("keys of %s refreshed: %d keys", self.origin, len(outcome.keys.all))
 
     def _warn_once(self, trouble: str, message: str, *values: object) -> None:

@@ -1,7 +1,7 @@
 """One question at a time: it is asked on a thread of its own, and belongs to nobody who waits for the answer.
 
-Threads, and tasks of any event loop, join the question under way or begin one, and wait by its ticket. What
-a question asks, when one may be begun and what an answer changes is said by the class that derives from this.
+Threads, and tasks of any event loop, join the question under way or begin one, and wait by its ticket. The
+class that derives from this says what a question asks, when one may begin and what an answer changes.
 """
 
 from __future__ import annotations
@@ -100,15 +100,15 @@ class SingleFlight(ABC, Generic[T]):
     def join(self, reason: Reason) -> Flight | None:
         """Return the question under way, or a new one; None where none may be begun.
 
-        Whoever joins waits for it, by `wait_until_over` or `await_until_over`.
+        The caller then waits for it, by `wait_until_over` or `await_until_over`.
         """
         while True:
             flight = self._flight
             if flight is None:
                 return self._begin(reason)
             if self._is_overdue(flight):
-                # It may have been so for hours, in a process that was frozen or had nothing to do. Whoever
-                # gives up on it did not wait for it, and so asks anew.
+                # It may have been so for hours, in a process that was frozen or had nothing to do. The
+                # caller gives up on it without having waited for it, and so asks anew.
                 self._give_up(flight)
                 continue
             with self._lock:
@@ -148,7 +148,7 @@ class SingleFlight(ABC, Generic[T]):
         self._begin("ahead")
 
     def close(self) -> None:
-        """Ask nothing any more: whoever waits is told so, and connections are cut."""
+        """Ask nothing any more: those who wait are told so, and connections are cut."""
         self.is_closed = True
         flight = self._flight
         if flight is not None:
@@ -233,7 +233,7 @@ class SingleFlight(ABC, Generic[T]):
         return True
 
     def forget_threads(self) -> None:
-        """In a forked child: the thread of a question stayed in the parent, and so did who held the lock."""
+        """In a forked child: a question's thread stayed in the parent, and so did the holder of the lock."""
         self._lock = threading.Lock()
         self._flight = None
         self._stuck = []

@@ -1,10 +1,10 @@
-"""`JoseError`: why a signed text cannot be read. What the text was for, who asked adds."""
+"""`JoseError`: why a signed text cannot be read. The caller adds what the text was for."""
 
 from __future__ import annotations
 
 
 class JoseError(Exception):
-    """A text is not a signed one that is understood here.
+    """A text is not a signed text that is understood here.
 
     Attributes:
         reason: a stable code: `malformed`, `encrypted`, `critical` or `type`.

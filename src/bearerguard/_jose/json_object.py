@@ -16,7 +16,7 @@ from bearerguard._limits import MAX_JSON_DEPTH
 
 _decode_any = msgspec.json.Decoder().decode
 AN_OBJECT: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
-"""For `decode_json`: takes objects alone."""
+"""For `decode_json`: takes only objects."""
 
 
 def decode_json(data: bytes, decode: Callable[[bytes], Any] = _decode_any) -> Any:
@@ -45,7 +45,7 @@ def decode_object(data: bytes) -> dict[str, Any]:
     """Return the members of the JSON object `data`.
 
     Raises:
-        ValueError: not JSON, or JSON that is no object.
+        ValueError: not JSON, or JSON that is not an object.
 
     Example:
         >>> decode_object(b'{"alg": "ES256"}')
@@ -66,7 +66,7 @@ _AS_BITS = bytes.maketrans(b"{[}]", b"1100")
 
 
 def _profile(brackets: int) -> tuple[int, int]:
-    """How deep eight brackets, one a bit and 1 for one that opens, lead in the end, and at their deepest."""
+    """How deep eight brackets, one per bit, 1 for an opening one, lead in the end, and at their deepest."""
     depth = deepest = 0
     for bit in f"{brackets:08b}":
         depth += 1 if bit == "1" else -1
@@ -82,9 +82,9 @@ _ROOM = tuple(MAX_JSON_DEPTH - _profile(brackets)[1] for brackets in range(256))
 def _is_too_deep(data: bytes) -> bool:
     """Whether brackets outside strings nest too deep, as far as `data` is JSON.
 
-    Whoever sends a token chooses what is in it, so this takes one step for eight brackets, and no more for
-    anything else: whole passes over the text, each linear, are left to functions of `bytes` and `int`. What
-    is not JSON may get either answer behind the first mistake, as the parser ends there.
+    The sender of a token chooses what is in it, so this takes one step for eight brackets, and no more for
+    anything else: whole passes over the text, each linear, are left to functions of `bytes` and `int`. Text
+    that is not JSON may get either answer behind the first mistake, as the parser ends there.
     """
     if b"\\" in data:  # there are none outside strings; without them each quote begins or ends one
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")

@@ -67,7 +67,7 @@ _KTY: Final = re.compile(r"[A-Za-z]{1,4}")
 _WRITTEN_LINE_END: Final = re.compile(r"(?:\\+r)?\\+n|\\+r")
 _PEM_LABEL: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 _PEM_LABELS: Final = ("PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE")
-# The members that alone define a key, by kty (RFC 7638 section 3.2, RFC 8037 section 2).
+# The members that define a key, and no others, by kty (RFC 7638 section 3.2, RFC 8037 section 2).
 _DEFINING: Final = {"RSA": ("e", "n"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 # RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1, RFC 8037 section 2; one prime of an RSA key is as good as all.
 _PRIVATE: Final = ("d", "p", "q", "dp", "dq", "qi", "oth")
@@ -89,8 +89,8 @@ def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey
     if kty == "oct":
         if not allow_secret:
             raise UnusableKey(
-                "it is symmetric, which a published key cannot be; one that is given as an object takes its "
-                "algorithm named, as algorithms=['HS256']"
+                "it is symmetric, and a published key cannot be; for a key given as an object, name its "
+                "algorithm, as algorithms=['HS256']"
             )
         key: PublicKey = _secret(jwk)
         defining: dict[str, str] = {}
@@ -100,11 +100,11 @@ def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey
         try:
             key = _IMPORTERS[kty](jwk)
         except (ValueError, UnsupportedAlgorithm):
-            raise UnusableKey(f"its members make no {kty} key") from None
+            raise UnusableKey(f"its members do not make a valid {kty} key") from None
         defining = _members(key)
     else:
         shown = f"is {kty!r}" if _KTY.fullmatch(kty) else "is a word"
-        raise UnusableKey(f"its kty {shown}, which is no kind of signature key known here")
+        raise UnusableKey(f"its kty {shown}, which is not a kind of signature key known here")
     return _prepare(kty, key, defining, kid, None if jwk.get("alg") == "" else jwk.get("alg"))
 
 
@@ -139,13 +139,13 @@ def import_pem(pem: str, *, kid: str | None = None) -> VerificationKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         label = _PEM_LABEL.search(pem)
         named = f": it is a {label[1]}" if label and label[1] not in _PEM_LABELS else ""
-        raise UnusableKey(f"it is no PEM public key or certificate{named}") from None
+        raise UnusableKey(f"it is not a PEM public key or certificate{named}") from None
     if isinstance(key, rsa.RSAPublicKey):
         _check_rsa(key.public_numbers())
     elif isinstance(key, Ed25519PublicKey):
         _refuse_small_order(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
     elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVE_NAMES:
-        raise UnusableKey("it is of a kind that signs no tokens")
+        raise UnusableKey("it is of a kind that does not sign tokens")
     defining = _members(key)
     return msgspec.structs.replace(_prepare(defining["kty"], key, defining, kid, None), valid=valid)
 
@@ -161,7 +161,7 @@ def _load_pem(pem: str) -> tuple[object, tuple[float, float] | None]:
     try:
         certificate = x509.load_pem_x509_certificate(data)
     except x509.InvalidVersion:  # the one error of its own kind
-        raise ValueError("no version that there is") from None
+        raise ValueError("not a version of X.509") from None
     dates = (certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp())
     return certificate.public_key(), dates
 
@@ -223,14 +223,14 @@ def _kid(jwk: Mapping[str, Any]) -> str | None:
     if kid is None:
         return None
     if not isinstance(kid, str) or len(kid) > MAX_KID_CHARACTERS:
-        raise UnusableKey(f"its kid is no string of at most {MAX_KID_CHARACTERS} characters")
+        raise UnusableKey(f"its kid is not a string of at most {MAX_KID_CHARACTERS} characters")
     return kid
 
 
 def _text(jwk: Mapping[str, Any], member: str) -> str:
     value = jwk.get(member)
     if not isinstance(value, str):
-        raise UnusableKey(f"its {member} is missing or no string")
+        raise UnusableKey(f"its {member} is missing or not a string")
     return value
 
 
@@ -272,7 +272,7 @@ def _check_rsa(numbers: rsa.RSAPublicNumbers) -> None:
 
 
 # That generator (Nemec and others, ACM CCS 2017) made primes that are powers of 65537 modulo many small
-# primes, so its moduli are too. Of those small primes, the ones under which a sound modulus is seldom one.
+# primes, so its moduli are too. Of those small primes, the ones under which a good modulus is seldom one.
 _ROCA: Final = {
     prime: frozenset(pow(65537, exponent, prime) for exponent in range(prime))
     for prime in (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)

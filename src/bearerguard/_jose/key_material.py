@@ -1,7 +1,7 @@
 """Key material in every form that people have it in: JWK, JWK set, PEM, mapping of `kid` to PEM, or lists.
 
-Reads an object, never an address. One unusable key among good ones is told and left out; none that is
-usable is an error of the whole.
+Reads an object, never an address. An unusable key among good ones is reported and left out; if none is
+usable, the whole is an error.
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ def _entries(material: Any, depth: int) -> Iterator[Entry]:
     elif hasattr(material, "__fspath__"):
         raise UnusableKeys("not_a_key_set", _A_PATH)
     else:
-        raise UnusableKeys("not_a_key_set", f"it is a {type(material).__name__}, and no form of a key")
+        raise UnusableKeys("not_a_key_set", f"it is a {type(material).__name__}, not a form of a key")
 
 
 _HOW_A_SECRET_IS_GIVEN = (
     "a secret is given as a JWK, {'kty': 'oct', 'k': ...}, where k is the secret in base64url without padding"
 )
-_A_PATH = "it is the path of a file, it seems: give what is in it, as keys=Path(...).read_text()"
+_A_PATH = "it seems to be the path of a file: give its content, as keys=Path(...).read_text()"
 _FILE_NAME = re.compile(
     rb"(?i)(?:~|\.{0,2}[/\\]|[a-z]:[/\\]).*|.*\.(?:pem|crt|cer|der|key|pub|txt|json|jwks?)"
 )
@@ -108,7 +108,7 @@ _KEY_IN_BASE64 = re.compile(rb"MI[A-Za-z0-9+/\s]{50,}={0,2}\s*")
 
 
 def _what_it_is(text: bytes) -> str:
-    """What was given in place of JSON or PEM, by its look; nothing of it is told, as it may be a secret."""
+    """Name what was given in place of JSON or PEM, by its look; show nothing of it, as it may be a secret."""
     text = text.strip()
     if text.startswith(b"<"):
         return "it is HTML (a login page, perhaps?), neither JSON nor PEM"
@@ -123,7 +123,7 @@ def _what_it_is(text: bytes) -> str:
 
 
 def _pem_entries(text: str) -> Iterator[Entry]:
-    """The first key of a PEM text; of a chain of certificates the others are no keys to trust."""
+    """The first key of a PEM text; the others in a chain of certificates are not keys to trust."""
     yield None, text
     for _ in range(text.count("-----BEGIN") - 1):
         yield None, UnusableKey("only the first of several in one PEM text is read; give a list")
@@ -135,7 +135,7 @@ def _mapping_entries(material: Mapping[Any, Any]) -> Iterator[Entry]:
     elif "keys" in material:
         members = material["keys"]
         if not isinstance(members, list | tuple):
-            raise UnusableKeys("not_a_key_set", "its keys member is no array (RFC 7517, section 5.1)")
+            raise UnusableKeys("not_a_key_set", "its keys member is not an array (RFC 7517, section 5.1)")
         for member in members:
             yield None, member
     elif any(_is_named_key(value) for value in material.values()):
@@ -197,7 +197,7 @@ def _read_one(kid: str | None, entry: Any, allow_secret: bool) -> VerificationKe
     if isinstance(entry, str):
         return import_pem(entry, kid=kid)
     if not isinstance(entry, Mapping):
-        raise UnusableKey("it is no JSON object")
+        raise UnusableKey("it is not a JSON object")
     jwk = entry if kid is None or "kid" in entry else {**entry, "kid": kid}
     return import_jwk(jwk, allow_secret=allow_secret)
 

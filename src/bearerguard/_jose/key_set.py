@@ -74,7 +74,7 @@ class KeyIndex:
         return self if later._tried() == self._tried() else later
 
     def _tried(self) -> object:
-        """What tells whether two sets try the same keys: their order too, where not all fit are tried."""
+        """Equal for two sets that try the same keys: in the same order too, where not all fit are tried."""
         identities = [key.identity for key in self.all]
         return identities if self._leaves_some_out() else frozenset(identities)
 
@@ -110,7 +110,8 @@ class KeySet(msgspec.Struct, frozen=True):
         usable_until: from when on the keys are not used any more.
         etag: the validator of the response, for the next conditional request.
         address: the URL they came from, where it was discovered.
-        is_whole: whether the keys are all that was published under `etag`, none pinned away, none unusable.
+        is_whole: whether the keys are all that was published under `etag`, none left out by pins or as
+            unusable.
     """
 
     keys: KeyIndex

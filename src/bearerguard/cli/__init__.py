@@ -1,6 +1,6 @@
 """The command line: reads which command is meant, imports that one, and leaves the rest to it.
 
-One file a command. What a command prints is for people; no other module imports anything from here.
+One file per command. A command prints for people; no other module imports anything from here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bearerguard._extra import MissingExtra
 __all__ = ["main"]
 
 # Each is a module here: `add_to(parser)` adds its options, `run(options)` does the work and returns the exit
-# status. What it does is said here, so that listing the commands imports none of them.
+# status. These sentences stand here, so that listing the commands imports none of them.
 _COMMANDS = {
     "demo": "a real issuer, a protected API, and a story between them",
 }

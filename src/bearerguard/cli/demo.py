@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         if failures:
             console.print(f"\n[bold red]{failures} of these came out otherwise than they should.[/]")
             return 1
-        console.print("\nAll as it should be: only sound tokens came through.")
+        console.print("\nAll as it should be: only valid tokens came through.")
         if not arguments.once:
             invite(console, issuer, address)
     return 0
@@ -173,7 +173,7 @@ def story(issuer: Issuer, address: str, client: httpx2.Client) -> Iterator[Row]:
     issuer.rotate()
     yield Row("a token under a new key, just rotated", "200", get(request_token(issuer, client)))
     with issuer.outage():
-        yield Row("a sound token while the issuer is down", "200", get(token))
+        yield Row("a valid token while the issuer is down", "200", get(token))
     yield Row("a WebSocket with a token", "open, 'hello test-client'", open_websocket(token))
     yield Row("a WebSocket without", "refused (HTTP 403)", open_websocket(None))
 

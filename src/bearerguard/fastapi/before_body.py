@@ -1,7 +1,7 @@
 """What stands directly before the routes of a FastAPI application: the token is asked for before the body.
 
-FastAPI reads a body before it asks any dependency. Here, whoever wants the body meets what the route asks for
-first. The dependencies ask again, and what they say counts: this opens nothing.
+FastAPI reads a body before it asks any dependency. Here, code that wants the body first meets what the route
+asks for. The dependencies ask again, and what they say counts: this opens nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ async def _asking(app: FastAPI, inner: App, scope: Scope, receive: Receive, send
     refused: RefusedRequest | None = None
 
     async def ask() -> None:
-        # Of an application that is mounted within, that one's own routes are asked, by its own guards.
+        # An application that is mounted within has its own routes asked, by its own guards.
         if ASKED not in scope and scope.get("app") is app:
             for requirement in requirements_of_route(scope, app.dependency_overrides):
                 await requirement.ask(scope)

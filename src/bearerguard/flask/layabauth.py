@@ -49,7 +49,7 @@ def requires_authentication(
 
     The view finds the text of the token in `flask.g.token` and all its claims, a dict, in
     `flask.g.token_body`. Otherwise it is not entered. However many views are decorated, keys are fetched
-    once for each address and never for a request.
+    once per address and never for a request.
 
     Args:
         jwks_uri: where the provider's keys are: its `jwks_uri`, an https URL.
@@ -69,8 +69,8 @@ def requires_authentication(
 
     The decorated view raises, with the challenge of RFC 6750 section 3 in `WWW-Authenticate` and the
     `AuthError` in `error`: `werkzeug.exceptions.Unauthorized` without token, with a bad one, or with one that
-    is not put as section 2.1 says; `ServiceUnavailable` with `Retry-After` where the provider's keys cannot
-    be had.
+    is not written as section 2.1 says; `ServiceUnavailable` with `Retry-After` where the provider's keys are
+    unavailable.
 
     Example:
         ```python
@@ -123,7 +123,7 @@ def requires_authentication(
 def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: str) -> None:
     """Go on only if the verified token of this request has all the expected scopes.
 
-    What `flask.g` holds is not believed where it is another request's, as it can be where an application
+    The content of `flask.g` is not believed where it is another request's, as it can be where an application
     context has been pushed around several.
 
     Args:
@@ -212,5 +212,5 @@ def _token_body(token: AccessToken) -> dict[str, Any]:
 def _refused(error: AuthError, description: str | None = None) -> RefusedRequest:
     if description is None and not isinstance(error, MissingCredentials):  # Werkzeug's text says it well
         description = error.description
-    status = 401 if isinstance(error, InvalidRequest) else None  # credentials that are no good are a 401
+    status = 401 if isinstance(error, InvalidRequest) else None  # bad credentials are a 401
     return refusal_of(error, challenges(error), status=status, description=description)

@@ -111,7 +111,7 @@ def refusal_of(
 
 
 def _complete(status: int, needed: list[tuple[str, str]], response: flask.Response) -> flask.Response:
-    """Add to an answer what whoever made it has left out, as flask-smorest and others do.
+    """Add to an answer what its maker has left out, as flask-smorest and others do.
 
     An answer of another status is about something else.
     """

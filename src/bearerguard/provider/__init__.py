@@ -1,4 +1,4 @@
-"""Whom to trust, as values: `Provider`, how its keys are fetched, and which kind of token is accepted.
+"""The issuers to trust, as values: `Provider`, how its keys are fetched, and which kind of token is accepted.
 
 Values that are checked when they are built. Nothing here fetches anything, holds state or writes a log.
 """

@@ -1,4 +1,4 @@
-"""The checks of what a `Provider` and its `RemoteKeys` are built with: one function for each option.
+"""The checks of what a `Provider` and its `RemoteKeys` are built with: one function per option.
 
 Each takes what was given and returns it in its one form, or raises `Problem`: why it is refused and what to
 write instead, without saying whose option it is. Nothing here reads a key or a token.
@@ -25,7 +25,7 @@ class Problem(Exception):
 
 
 def checked_name(name: Any, issuer: Any) -> str:
-    """What a provider is called in errors, logs and by the application: its name, else its issuer."""
+    """A provider's name, else its issuer: how errors, logs and the application call it."""
     if name is not None and not isinstance(name, str):
         raise ConfigurationError(f"A provider's name is a {type(name).__name__}: it must be a string.")
     shown = issuer if isinstance(issuer, str) and not holds_password(issuer) else ""
@@ -36,7 +36,7 @@ def checked_issuer(issuer: Any, *, accept_any: bool) -> str | None:
     """The exact `iss` of a provider's tokens (RFC 7519, section 4.1.1)."""
     if accept_any:
         if issuer is not None:
-            raise Problem("it has an issuer and accepts any: choose one")
+            raise Problem("issuer= and dangerously_accept_any_issuer=True exclude each other: choose one")
         return None
     if not isinstance(issuer, str) or not issuer:
         raise Problem(
@@ -64,7 +64,7 @@ def checked_audience_claim(claim: Any) -> str:
 
 
 def checked_audiences(audience: Any, claim: str, *, accept_any: bool) -> tuple[str, ...]:
-    """Whom a token must be meant for (RFC 7519, section 4.1.3); nobody where any audience is accepted."""
+    """The audiences of which a token must name one (RFC 7519, section 4.1.3); none where any is accepted."""
     if audience is None and accept_any:
         return ()
     audiences = names_in(audience)
@@ -75,7 +75,7 @@ def checked_audiences(audience: Any, claim: str, *, accept_any: bool) -> tuple[s
             "for any other API would open this one"
         )
     if accept_any:
-        raise Problem("it has an audience and accepts any: choose one")
+        raise Problem("audience= and dangerously_accept_any_audience=True exclude each other: choose one")
     return audiences
 
 
@@ -118,7 +118,7 @@ def checked_mapping(option: str, given: Any) -> Mapping[str, Any]:
 
 
 def checked_http_options(given: Any) -> Mapping[str, Any]:
-    """The arguments of the HTTP client; what they mean is the client's to judge, but for redirects."""
+    """The arguments of the HTTP client; the client judges what they mean, except for redirects."""
     options = dict(checked_mapping("http_options", given))
     if options.pop("follow_redirects", False):
         raise Problem(
@@ -144,17 +144,17 @@ def checked_pins(given: Any) -> frozenset[str] | None:
     pins = frozenset(names_in(given))
     if not pins or not all(_THUMBPRINT.fullmatch(pin) for pin in pins):
         raise Problem(
-            "pinned_thumbprints has something else than RFC 7638 thumbprints (SHA-256 in base64url, 43 "
+            "pinned_thumbprints has something other than RFC 7638 thumbprints (SHA-256 in base64url, 43 "
             "characters): give one or several, or leave it out"
         )
     return pins
 
 
 def check_address(url: str, what: str, remedy: str, *, allow_http: bool) -> None:
-    """Keys come over https, or from loopback: who can change them on their way can forge every token."""
+    """Keys come over https, or from loopback: anyone who can change them on the way can forge any token."""
     problem = why_insecure(url, allow_http=allow_http)
     if problem is not None:
-        shown = url.rpartition("@")[2]  # what is before it may be a password
+        shown = url.rpartition("@")[2]  # the part before it may be a password
         raise Problem(f"{what} is {shown!r}, but {problem}: {remedy}")
 
 

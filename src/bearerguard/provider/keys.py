@@ -46,7 +46,7 @@ class RemoteKeys:
         ConfigurationError: for anything contradictory or unsafe.
 
     Warns:
-        SecurityWarning: who is on the way could change the keys.
+        SecurityWarning: anyone on the way could change the keys.
 
     Example:
         >>> keys = RemoteKeys("https://login.example/jwks", lifetime=3600)
@@ -85,7 +85,7 @@ class RemoteKeys:
         for name, value in values.items():
             object.__setattr__(self, name, value)
         if dangerously_allow_http:
-            warn_caller(f"{self!r} may fetch over plain http: whoever is on the way can forge tokens")
+            warn_caller(f"{self!r} may fetch over plain http: anyone on the way can forge tokens")
         unchecked = unchecked_tls(self.http_options)
         if unchecked is not None:
             warn_caller(f"{self!r} {unchecked}")
@@ -117,7 +117,7 @@ def _checked_function(function: Any, url: Any, http_options: Any) -> Callable[[]
     if not callable(function):
         raise Problem(f"function is a {type(function).__name__}: give a function without arguments")
     if url is not None or http_options:
-        raise Problem("it has a function and a url or http_options: a function fetches by itself, choose one")
+        raise Problem("function= excludes url= and http_options=: a function fetches by itself, choose one")
     return function  # type: ignore[no-any-return]  # what it returns is read as any answer is
 
 
@@ -127,8 +127,8 @@ def keys_with(keys: Any, provider: str, **options: Any) -> Any:
     Args:
         keys: as `Provider` takes them.
         provider: what the provider is called, for errors.
-        **options: arguments of `RemoteKeys`. Keys that are an object are not fetched: of these options only
-            pins would mean something there, and are refused.
+        **options: arguments of `RemoteKeys`. Keys that are an object are not fetched: of these options
+            only pins would mean something there, and they are refused.
 
     Raises:
         ConfigurationError: as `RemoteKeys` does, with the name of the provider.
@@ -148,7 +148,7 @@ def keys_with(keys: Any, provider: str, **options: Any) -> Any:
         raise ConfigurationError(f"Provider {provider!r}: {problem}") from None
     if "pinned_thumbprints" in options:
         raise ConfigurationError(
-            f"Provider {provider!r}: pinned_thumbprints is for keys that are fetched. Of keys given as an "
-            "object, give those that you accept."
+            f"Provider {provider!r}: pinned_thumbprints is for keys that are fetched, and these are given "
+            "as an object: give only those that you accept."
         )
     return keys

@@ -1,6 +1,6 @@
-"""`Provider`: one issuer that is trusted, and everything that a token of its must fulfil.
+"""`Provider`: one issuer that is trusted, and everything that its tokens must fulfil.
 
-A value, checked when it is built: whatever is missing or unsafe is a `ConfigurationError` that says what to
+A value, checked when it is built: anything missing or unsafe is a `ConfigurationError` that says what to
 write instead. It fetches nothing, logs nothing and holds no state.
 """
 
@@ -184,7 +184,7 @@ def _remote_keys(keys: Any, issuer: str | None) -> RemoteKeys | None:
 
 
 def _check_fetchable(algorithms: frozenset[str]) -> None:
-    """Who can read a secret can sign with it, so nothing that is published can be one."""
+    """Anyone who can read a secret can sign with it, so a published key is never one."""
     if all(ALGORITHMS[name].is_symmetric for name in algorithms):
         raise Problem("a symmetric key is never fetched: give keys as an object with the oct key")
 

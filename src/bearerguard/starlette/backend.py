@@ -97,10 +97,10 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         )
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        """Return whom the request's token stands for, with what it allows; None where there is no token.
+        """Return the user that the token stands for, and what it allows; None where there is no token.
 
         Raises:
-            AuthenticationError: the token is refused, or its keys cannot be had; caused by an `AuthError`.
+            AuthenticationError: the token is refused, or its keys are unavailable; caused by an `AuthError`.
         """
         begin(conn.scope)
         try:
@@ -112,7 +112,7 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         conn.scope["bearerguard.token"] = token
         note(conn.scope, token)
         body = token.claims_copy()
-        # What these two raise is the application's own error, not a bad token.
+        # An exception of these two is the application's own error, not a bad token.
         scopes: Iterable[str] | None = await _awaited(self.scopes(token=token.raw, token_body=body))
         user: BaseUser = await _awaited(self.create_user(token=token.raw, token_body=body))
         return AuthCredentials(_separate(scopes)), user
@@ -122,7 +122,7 @@ def on_error(conn: HTTPConnection, error: Exception) -> Response:  # noqa: ARG00
     """Answer a bad token: its own status and challenge (RFC 6750, section 3), and JSON.
 
     For `AuthenticationMiddleware(..., on_error=on_error)`. It is a 401, also where the credentials are not
-    put as RFC 6750 says, and a 503 with `Retry-After` where the provider's keys cannot be had.
+    written as RFC 6750 says, and a 503 with `Retry-After` where the provider's keys are unavailable.
     """
     refusal = error.__cause__
     if not isinstance(refusal, AuthError):  # another backend's, or the application's own
@@ -135,7 +135,7 @@ async def _awaited(result: Any) -> Any:
 
 
 def _separate(scopes: Iterable[str] | None) -> Sequence[str]:
-    """Scopes one by one; in one string they are parted by spaces alone (RFC 6749, section 3.3)."""
+    """Scopes one by one; in one string they are separated by spaces only (RFC 6749, section 3.3)."""
     if isinstance(scopes, str):
         return [scope for scope in scopes.split(" ") if scope]
     return list(scopes or ())

@@ -25,7 +25,7 @@ __all__ = ["StarletteGuard", "as_response", "begin"]
 
 
 class StarletteGuard(BaseGuard):
-    """Protects applications as a whole; what a route is, its subclasses know."""
+    """Protects applications as a whole; its subclasses know what a route is."""
 
     @as_function
     def protect(self, app: App, rule: Rule | None = None, public_paths: Iterable[str] = ()) -> App:

@@ -43,7 +43,7 @@ _OF_FETCHING = {
     "pinned_thumbprints": "pinned_thumbprints",
     "dangerously_allow_http": "dangerously_allow_http",
 }
-"""What may stand beside `keys` in a mapping, with its name in `RemoteKeys`."""
+"""The options that may stand beside `keys` in a mapping, with its name in `RemoteKeys`."""
 _OF_PROVIDER = tuple(
     name
     for name, option in inspect.signature(Provider).parameters.items()
@@ -58,7 +58,7 @@ class AuthenticateMiddleware:
     Where the token is valid, the application finds in its scope `oauth2-claims` (all claims, a dict of this
     request's own), `oauth2-provider` (the provider's name) and `bearerguard.token` (the `AccessToken`).
     Otherwise it is not entered: 400 without bearer credentials, 401 for a bad token, 503 with `Retry-After`
-    where the provider's keys cannot be had; a WebSocket is closed with code 1008 before it is accepted.
+    where the provider's keys are unavailable; a WebSocket is closed with code 1008 before it is accepted.
 
     Args:
         app: the application to protect.
@@ -130,7 +130,7 @@ class AuthenticateMiddleware:
                     if not isinstance(token, AccessToken):
                         token = await token
                 except AuthError as error:
-                    # The contract of this middleware: no bearer credentials are a bad request.
+                    # The contract of this middleware: a request without bearer credentials is a bad one.
                     status = 400 if isinstance(error, MissingCredentials) else None
                     refusal = answer(error, status=status, context=self._context)
                     await refuse(scope, send, refusal, error.description)

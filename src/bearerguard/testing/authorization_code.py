@@ -1,8 +1,8 @@
 """The authorization code grant with PKCE, at an issuer of tests: RFC 6749 section 4.1, RFC 7636, RFC 9207.
 
 For public clients whose redirect URIs lead to this machine. A redirect URI is taken exactly as it was
-registered, `S256` is the only transformation, and a code works once. Who logs in is a matter of choice here,
-not of passwords: there is nothing to be stolen.
+registered, `S256` is the only transformation, and a code works once. Users choose here who to be,
+without passwords: there is nothing to be stolen.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """An OAuth 2.0 issuer inside the process, for tests: real keys, real signatures, real metadata and key set.
 
-What it hands out is verified by the library as any provider's tokens are. It never makes verification
-easier: there is no switch here that an API under test could see. What it signs is in `minting`, what it
-answers in `authorization_server` and `endpoints`; here is how an API comes to trust it and to reach it.
+The library verifies its tokens as it does any provider's, and nothing here makes that easier: there is no
+switch that an API under test could see. `minting` has what it signs, `authorization_server` and `endpoints`
+what it answers; here is how an API comes to trust it and to reach it.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Issuer(AuthorizationServer):
     def resource_server(
         self, *, clock: Callable[[], float] | None = None, **overrides: Any
     ) -> ResourceServer:
-        """A `ResourceServer` that trusts this issuer alone.
+        """A `ResourceServer` that trusts only this issuer.
 
         Args:
             clock: in place of the issuer's own clock.

@@ -43,7 +43,7 @@ class Mint:
         header: Mapping[str, Any] | None = None,
         **claims: Any,
     ) -> str:
-        """A sound access token: `iss`, `aud`, `exp`, `iat`, `jti`, `client_id`, `sub` (RFC 9068 section 2.2).
+        """A valid access token: `iss`, `aud`, `exp`, `iat`, `jti`, `client_id`, `sub` (RFC 9068 section 2.2).
 
         Args:
             sub: the subject.
@@ -89,21 +89,21 @@ class Mint:
         return compact(_header(algorithm, key, header), payload, key, algorithm)
 
     def expired(self, *arguments: Any, **named: Any) -> str:
-        """A token, sound but that it expired an hour ago. Arguments as for `token`, here and below."""
+        """A token, valid except that it expired an hour ago. Arguments as for `token`, here and below."""
         now = int(self.clock())
         return self.token(*arguments, **dict[str, Any](iat=now - 2 * HOUR, exp=now - HOUR) | named)
 
     def not_yet_valid(self, *arguments: Any, **named: Any) -> str:
-        """A token, sound but for its `nbf`, which is an hour ahead."""
+        """A token, valid except for its `nbf`, which is an hour ahead."""
         now = int(self.clock())
         return self.token(*arguments, **dict[str, Any](nbf=now + HOUR, exp=now + 2 * HOUR) | named)
 
     def for_another_audience(self, *arguments: Any, **named: Any) -> str:
-        """A token, sound but for being meant for another API."""
+        """A token, valid except that it is meant for another API."""
         return self.token(*arguments, **dict[str, Any](aud="https://another-api.test") | named)
 
     def from_another_issuer(self, *arguments: Any, **named: Any) -> str:
-        """A token, sound but for its `iss`: signed by a key of this issuer, as where tenants share keys."""
+        """A token, valid but for its `iss`: signed by a key of this issuer, as where tenants share keys."""
         return self.token(*arguments, **dict[str, Any](iss="https://another-issuer.test") | named)
 
     def forged(self, *arguments: Any, **named: Any) -> str:
@@ -121,7 +121,7 @@ class Mint:
     def with_header(
         self, sub: str | None = "user-1", scope: str | Iterable[str] | None = None, /, **header: Any
     ) -> str:
-        """A token, sound but for these members of its header; None leaves one out."""
+        """A token, valid except for these members of its header; None leaves one out."""
         return self.token(sub, scope, header=header)
 
     # -- its keys
@@ -140,8 +140,8 @@ class Mint:
 
         Args:
             overlap: the keys of before stay published until the next rotation, so that tokens signed with
-                them stay good. False withdraws them at once, as after a theft; whoever has fetched them
-                before knows them until it fetches again, and resource servers with the same settings and
+                them stay good. False withdraws them at once, as after a theft; an API that fetched
+                them before knows them until it fetches again, and resource servers with the same settings and
                 clock share what they have fetched.
         """
         self._keys.rotate(overlap=overlap)

@@ -62,7 +62,7 @@ class LoopbackServer(socketserver.ThreadingMixIn, HTTPServer):
         self.shutdown()
         self._thread.join()
         self.closing.set()
-        self.issuer.look_again()  # whoever waits for a slow issuer waits no longer
+        self.issuer.look_again()  # requests that wait for a slow issuer wait no longer
         with self._connections_lock:
             for connection in self._connections:
                 _hang_up(connection)

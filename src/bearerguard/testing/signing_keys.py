@@ -153,7 +153,7 @@ def signing_key(key_type: str) -> SigningKey:
 
 @functools.cache
 def forgers_key(key_type: str) -> SigningKey:
-    """A key of `key_type` that belongs to no issuer: one a process, since a forger needs no fresh one."""
+    """A key of `key_type` that belongs to no issuer: one per process, since a forger needs no fresh one."""
     return signing_key(key_type)
 
 

@@ -36,7 +36,7 @@ from bearerguard.token import AccessToken, Claims
 
 __all__ = ["auth_mock", "standing_in"]
 
-# What a made-up bearer string comes to where nobody exchanges it, or where its keys would be fetched.
+# How a made-up bearer string is refused where nobody exchanges it, or where its keys would be fetched.
 _MISMATCH = {"malformed", "provider_unavailable"}
 _quiet = threading.Lock()
 
@@ -45,7 +45,7 @@ _quiet = threading.Lock()
 def auth_mock(request: pytest.FixtureRequest, jwks_uri: str, token_body: dict[str, Any]) -> Iterator[None]:
     """Verify any bearer string as if it carried `token_body`, where keys come from `jwks_uri`.
 
-    Both are fixtures of yours. Claims that a sound token must have and `token_body` lacks are added for the
+    Both are fixtures of yours. Claims that a valid token must have and `token_body` lacks are added for the
     verification and not shown to the application. Times in `token_body` are believed: the verification
     takes place within them. A JWT whose `iss` is that of another provider of the same server, one that has
     its keys from elsewhere, is verified as ever.
@@ -65,7 +65,7 @@ def standing_in(
 ) -> Generator[None, None, None]:
     """`auth_mock` as a context manager, for the test whose `request` it is."""
     _require_pytest(request)
-    json.dumps(token_body)  # what is no JSON is told at once
+    json.dumps(token_body)  # anything but JSON fails at once
     issuer = Issuer()
     admit = Pipeline.admit
 
@@ -116,7 +116,7 @@ class _StandIn(AccessToken):
 
 
 def _require_pytest(request: pytest.FixtureRequest) -> None:
-    # The variable alone is also there in a program that a test starts, or that somebody sets it for.
+    # The variable proves little: a program that a test starts has it too, and anybody can set it.
     session = getattr(request, "session", None)
     if not isinstance(session, pytest.Session) or "PYTEST_CURRENT_TEST" not in os.environ:
         raise RuntimeError("auth_mock works in a test that pytest runs, and nowhere else.")
@@ -137,7 +137,7 @@ def _is_anothers(token: str, pipeline: Pipeline, providers: list[Provider]) -> b
         return False
     issuer = claims.get("iss")
     others = {provider.issuer for provider in pipeline.providers if provider not in providers}
-    # A list is no sound `iss`; it is for the verification to say so.
+    # A list is not a valid `iss`; the verification says so.
     named = issuer if isinstance(issuer, list) else [issuer]
     if any(isinstance(name, str) and name in others for name in named):
         return True
@@ -181,7 +181,7 @@ def _pipeline(provider: Provider, clock: Clock) -> Pipeline:
 def _keyed(provider: Provider, issuer: Issuer) -> Provider:
     """The application's settings, with the keys of the signer."""
     with _quiet, warnings.catch_warnings():  # its filters are those of all threads
-        # Of what these settings leave unchecked, the application was warned when it made them.
+        # The application was warned of what these settings leave unchecked when it made them.
         warnings.simplefilter("ignore", SecurityWarning)
         return dataclasses.replace(provider, keys=issuer.jwks())
 
@@ -218,7 +218,7 @@ def _moment_within(token_body: Mapping[str, Any]) -> float:
 
 @contextmanager
 def _mismatch_told(pipeline: Pipeline, jwks_uri: str) -> Generator[None, None, None]:
-    """Say what is wrong where a made-up string comes to a server that gets its keys at other URLs alone."""
+    """Say what is wrong where a made-up string comes to a server that gets its keys only at other URLs."""
     try:
         yield
     except AuthError as error:

@@ -59,9 +59,9 @@ def _check(parameters: Mapping[str, str], pairs: list[tuple[str, str]], audience
     if parameters.get("code_challenge_method") != "S256":
         raise SentBack("invalid_request", "code_challenge_method has to be S256.")
     if not _CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
-        raise SentBack("invalid_request", "There is no code_challenge as S256 makes it.")
+        raise SentBack("invalid_request", "code_challenge is missing, or not as S256 makes it.")
     if parameters.get("resource", audiences[0]) not in audiences:
-        raise SentBack("invalid_target", "This issuer issues no tokens for that resource.")
+        raise SentBack("invalid_target", "This issuer does not issue tokens for that resource.")
 
 
 ENDPOINT = Endpoint(

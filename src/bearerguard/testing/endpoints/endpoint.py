@@ -16,7 +16,7 @@ __all__ = ["Endpoint", "State"]
 
 @dataclass(frozen=True)
 class State:
-    """What there is to say at this moment.
+    """The state of an issuer at this moment.
 
     Args:
         issuer: the issuer's identifier, from which all paths follow.

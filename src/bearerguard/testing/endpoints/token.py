@@ -34,9 +34,9 @@ def _answer(request: Request, state: State) -> Response:
 
 
 def _check_target(form: Mapping[str, str], state: State) -> None:
-    """What a token is asked for must be a resource of this issuer (RFC 8707 section 2)."""
+    """The resource that a token is asked for must be one of this issuer's (RFC 8707 section 2)."""
     if form.get("resource", state.audiences[0]) not in state.audiences:
-        raise Refused("invalid_target", "This issuer issues no tokens for that resource.")
+        raise Refused("invalid_target", "This issuer does not issue tokens for that resource.")
 
 
 ENDPOINT = Endpoint(
