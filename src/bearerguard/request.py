@@ -77,8 +77,8 @@ class Request:
         self.headers: tuple[tuple[bytes, bytes], ...] = tuple(
             (_as_bytes(name).lower(), _as_bytes(value)) for name, value in pairs
         )
-        self.certificate = certificate
-        self.peer = peer
+        self.certificate: bytes | None = certificate
+        self.peer: str | None = peer
 
     @property
     def target(self) -> bytes | None:
@@ -110,7 +110,7 @@ class BareHeaders:
     peer: None = None
 
     def __init__(self, headers: Headers) -> None:
-        self.headers = tuple(headers)
+        self.headers: tuple[tuple[bytes, bytes], ...] = tuple(headers)
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of every header field called `name` (in lower case), in their order."""

@@ -57,7 +57,7 @@ class SentBack(Exception):
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
-        self.parameters = {"error": error, "error_description": description}
+        self.parameters: dict[str, str] = {"error": error, "error_description": description}
 
 
 class AuthorizationCodeGrant:

@@ -53,6 +53,8 @@ class Issuer(AuthorizationServer):
         ```
     """
 
+    url: str
+
     def __init__(
         self,
         url: str = "https://issuer.test",
