@@ -90,8 +90,11 @@ def test_a_certificate_of_anybody_is_seen_too(options: dict[str, Any]) -> None:
         {"mounts": {"http://": None, "https://": httpx2.HTTPTransport(verify=CHECKED)}},
         {"mounts": None, "proxy": "http://proxy.example:3128", "headers": {"verify": "no"}},
     ],
-    ids=lambda options: str(options)[:60],
-)
+    ids=[
+        "nothing", "verify", "verify left out", "a file", "a context", "a transport", "a stand-in", "a mock",
+        "an object", "a class", "mounts", "a proxy",
+    ],
+)  # fmt: skip
 def test_nothing_is_said_of_what_is_checked(options: dict[str, Any]) -> None:
     assert unchecked_tls(options) is None
 
