@@ -9,6 +9,7 @@ from bearerguard._core.address import (
     metadata_addresses,
     why_insecure,
 )
+from tests.names import plain
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_any_other_scheme_is_insecure_whatever_the_options(url: str) -> None:
         "https://login.example/\x7f",
         " https://login.example/",
     ],
-    ids=ascii,
+    ids=plain,
 )
 def test_what_is_not_a_url_is_called_so(url: str) -> None:
     assert why_insecure(url) == "it is not a URL"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bearerguard._core.issuer import holds_password, why_not_an_issuer, why_not_discovered
+from tests.names import plain
 
 ISSUER = "https://login.example"
 
@@ -28,7 +29,7 @@ def test_any_text_may_be_an_issuer(issuer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "space", [" ", "\n", "\r\n", "\t", "\u00a0", "\u2028", "\ufeff", "\u200b"], ids=ascii
+    "space", [" ", "\n", "\r\n", "\t", "\u00a0", "\u2028", "\ufeff", "\u200b"], ids=plain
 )
 def test_white_space_around_an_issuer_is_shown_with_what_to_write(space: str) -> None:
     for given in (space + ISSUER, ISSUER + space, space + ISSUER + space, space + "accounts.example"):
@@ -36,13 +37,13 @@ def test_white_space_around_an_issuer_is_shown_with_what_to_write(space: str) ->
         assert said == f"issuer is {given!r}, with white space around it: write {given.strip(space)!r}"
 
 
-@pytest.mark.parametrize("given", [" ", "\n", "\t \n", "\u200b"], ids=ascii)
+@pytest.mark.parametrize("given", [" ", "\n", "\t \n", "\u200b"], ids=plain)
 def test_white_space_alone_is_not_an_issuer(given: str) -> None:
     assert "only white space" in str(why_not_an_issuer(given))
 
 
 @pytest.mark.parametrize(
-    "given", [f"{ISSUER}/a b", "acc\nounts", f"{ISSUER}/\0", "acc\u200bounts"], ids=ascii
+    "given", [f"{ISSUER}/a b", "acc\nounts", f"{ISSUER}/\0", "acc\u200bounts"], ids=plain
 )
 def test_white_space_within_a_url_or_a_control_character_anywhere_is_a_mistake(given: str) -> None:
     assert "in it: write it without" in str(why_not_an_issuer(given))

@@ -6,6 +6,7 @@ import pytest
 
 from bearerguard import ConfigurationError
 from bearerguard._core.resource import check_resource, metadata_address, metadata_paths
+from tests.names import plain
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
@@ -47,7 +48,7 @@ def test_the_metadata_stands_where_rfc_9728_puts_it(
         ("https://api.example/ü", "characters"),
         ('https://api.example/"', "characters"),
     ],
-    ids=ascii,
+    ids=plain,
 )
 def test_what_is_not_the_url_of_an_api_is_refused_with_what_to_write(resource: Any, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem) as refusal:
