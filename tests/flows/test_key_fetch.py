@@ -239,6 +239,17 @@ def test_of_pinned_keys_alone_the_set_consists() -> None:
     assert [key.kid for key in fetched.keys.all] == [KEY.kid]
 
 
+def test_pins_hold_wherever_keys_come_from() -> None:
+    thumbprint = frozenset({known().keys.all[0].thumbprint})
+    both = key_set(KEY.public_jwk(), OTHER.public_jwk())
+    for origin, answers in (
+        (Discovered(ISSUER, thumbprint), [metadata(), both]),
+        (Called(list, thumbprint), [[KEY.public_jwk(), OTHER.public_jwk()]]),
+    ):
+        _, fetched = play(origin, answers)
+        assert [key.thumbprint for key in fetched.keys.all] == list(thumbprint)
+
+
 def test_a_set_without_a_pinned_key_is_refused() -> None:
     pinned = structs.replace(BY_URL, pinned=frozenset({"another"}))
     assert failure(pinned, [key_set()]).kind == "no_pinned_key"

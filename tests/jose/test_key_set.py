@@ -168,3 +168,16 @@ def test_a_refresh_is_due_from_four_fifths_of_the_lifetime_with_jitter(
 def test_a_key_set_of_infinite_lifetime_is_never_due() -> None:
     key_set = dated(KeyIndex([]), fetched_at=1000.0, lifetime=inf, chance=0.5, etag=None, address=None)
     assert key_set.refresh_at == key_set.usable_until == inf
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_a_dated_set_says_whether_it_is_whole(is_whole: bool) -> None:
+    told: dict[str, Any] = {"fetched_at": 0.0, "lifetime": 1.0, "chance": 0.0, "etag": None, "address": None}
+    assert dated(KeyIndex([]), **told, is_whole=is_whole).is_whole is is_whole
+    assert not dated(KeyIndex([]), **told).is_whole
+
+
+def test_a_set_without_keys_follows_another_and_is_followed() -> None:
+    empty = KeyIndex([])
+    assert empty.succeeded_by([]) is empty
+    assert empty.succeeded_by([key("k1", "RS256")]).succeeded_by([]).all == ()
