@@ -215,10 +215,10 @@ async def deny(scope: Scope, send: Send, answer: Answer, reason: str) -> None:
     if scope["type"] == "websocket" and can_deny(scope):
         await respond(send, answer, "websocket.http.response")
     else:
-        await refuse(scope, send, answer, reason)
+        await answer_or_close(scope, send, answer, reason)
 
 
-async def refuse(scope: Scope, send: Send, answer: Answer, reason: str) -> None:
+async def answer_or_close(scope: Scope, send: Send, answer: Answer, reason: str) -> None:
     """Refuse a request with an answer; close a WebSocket, for a reason, before it is accepted."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
