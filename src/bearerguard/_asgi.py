@@ -17,6 +17,7 @@ from bearerguard.context import SERVING, Serving
 from bearerguard.endpoints import Endpoint
 from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.guard import BaseGuard, Demand
+from bearerguard.request import without_origin
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -48,7 +49,7 @@ class ASGIRequest(Struct, gc=False):
     def target(self) -> bytes | None:
         """Path and query as they were sent."""
         scope = self.scope
-        raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+        raw = without_origin(scope.get("raw_path") or quote(scope["path"]).encode())
         query: bytes = scope.get("query_string", b"")
         return raw + b"?" + query if query else raw
 
