@@ -1,4 +1,4 @@
-"""An issuer to try the other examples with, for this machine alone: made-up people log in with a click."""
+"""An issuer to try the other examples with, for this machine only: made-up people log in with a click."""
 
 from __future__ import annotations
 

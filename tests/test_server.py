@@ -23,6 +23,8 @@ from bearerguard import (
     ResourceServer,
 )
 from bearerguard._io.remote_keys import RemoteKeySource
+from bearerguard.guard import BaseGuard
+from bearerguard.request import BareHeaders
 from bearerguard.testing import Clock, Issuer
 from tests.testing.waiting import until
 
@@ -364,6 +366,25 @@ def test_after_its_end_every_use_of_a_server_is_an_error_that_says_what_to_do(
         with pytest.raises(ConfigurationError, match="is closed: close it after the last request, or build"):
             use()
     server.close()  # as often as anybody likes
+
+
+@pytest.mark.parametrize("headers", [[], [(b"authorization", b"Bearer")], [(b"authorization", b"Basic a")]])
+def test_after_its_end_a_server_refuses_nobody_but_says_that_it_is_closed(
+    issuer: Issuer, headers: list[tuple[bytes, bytes]]
+) -> None:
+    server = issuer.resource_server()
+    guard = BaseGuard(server)
+    server.close()
+    uses: list[Callable[[], Any]] = [
+        lambda: server.authenticate(headers),
+        lambda: anyio.run(server.aauthenticate, headers),
+        lambda: guard.admit(BareHeaders(headers), guard.demand(optional=True)),
+        lambda: server.verify("\xe9"),
+        lambda: anyio.run(server.averify, "\xe9"),
+    ]
+    for use in uses:
+        with pytest.raises(ConfigurationError, match="is closed"):
+            use()
 
 
 def test_a_server_that_shares_its_keys_with_one_that_was_closed_goes_on(issuer: Issuer) -> None:

@@ -17,6 +17,7 @@ from bearerguard.context import SERVING, Serving
 from bearerguard.endpoints import Endpoint
 from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.guard import BaseGuard, Demand
+from bearerguard.request import without_origin
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -48,7 +49,7 @@ class ASGIRequest(Struct, gc=False):
     def target(self) -> bytes | None:
         """Path and query as they were sent."""
         scope = self.scope
-        raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+        raw = without_origin(scope.get("raw_path") or quote(scope["path"]).encode())
         query: bytes = scope.get("query_string", b"")
         return raw + b"?" + query if query else raw
 
@@ -215,10 +216,10 @@ async def deny(scope: Scope, send: Send, answer: Answer, reason: str) -> None:
     if scope["type"] == "websocket" and can_deny(scope):
         await respond(send, answer, "websocket.http.response")
     else:
-        await refuse(scope, send, answer, reason)
+        await answer_or_close(scope, send, answer, reason)
 
 
-async def refuse(scope: Scope, send: Send, answer: Answer, reason: str) -> None:
+async def answer_or_close(scope: Scope, send: Send, answer: Answer, reason: str) -> None:
     """Refuse a request with an answer; close a WebSocket, for a reason, before it is accepted."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})

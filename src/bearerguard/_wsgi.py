@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from bearerguard.answer import Answer
 from bearerguard.context import Serving, current
+from bearerguard.request import without_origin
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -48,7 +49,7 @@ class WSGIRequest(Struct, gc=False):
             path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
             query = environ.get("QUERY_STRING", "")
             raw = quote(path, safe="/:@!$&'()*+,;=~", encoding="latin-1") + (query and f"?{query}")
-        return raw.encode("latin-1", "replace")
+        return without_origin(raw.encode("latin-1", "replace"))
 
     @property
     def certificate(self) -> bytes | None:

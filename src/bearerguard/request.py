@@ -117,6 +117,20 @@ class BareHeaders:
         return [value for field, value in self.headers if field == name]
 
 
+def without_origin(target: bytes) -> bytes:
+    """Return path and query of a request target; for views of doors.
+
+    A client may write an address in its request line (RFC 9112, section 3.2.2). Its scheme and host are the
+    client's word, as `Host` is.
+    """
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or not scheme.isalpha():
+        return target
+    host = rest.partition(b"/")[0].partition(b"?")[0]
+    path = rest[len(host) :]
+    return path if path.startswith(b"/") else b"/" + path
+
+
 def _as_bytes(text: str | bytes) -> bytes:
     # Header fields are Latin-1 on the wire (RFC 9110, section 5.5); a valid one has nothing beyond it.
     return text if isinstance(text, bytes) else text.encode("latin-1", "replace")

@@ -108,6 +108,7 @@ class ResourceServer:
         try:
             outcome = self._pipeline.admit(encoded(token))
         except AuthError as error:
+            self._check_open()
             log_refusal(error)
             raise
         return outcome if isinstance(outcome, AccessToken) else Admission(_logged(outcome)).wait()
@@ -117,6 +118,7 @@ class ResourceServer:
         try:
             outcome = self._pipeline.admit(encoded(token))
         except AuthError as error:
+            self._check_open()
             log_refusal(error)
             raise
         return outcome if isinstance(outcome, AccessToken) else await Admission(_logged(outcome))
@@ -163,6 +165,7 @@ class ResourceServer:
             raw = bearer_token(request.values(b"authorization"))
             outcome = self._pipeline.admit(raw, request)
         except AuthError as error:
+            self._check_open()
             # An accepted token contains nothing that separates two: only refused ones are searched for it.
             if error.reason != "too_large" and not is_one_token(raw):
                 raise log_refusal(several_tokens()) from None
@@ -244,6 +247,11 @@ class ResourceServer:
     async def aclose(self) -> None:
         """The same as `close`, for a task."""
         self.close()
+
+    def _check_open(self) -> None:
+        # Asked only where a request is refused: of one without a token, what verifies is never asked.
+        if isinstance(self._pipeline, _Closed):
+            raise closed() from None
 
     def __enter__(self) -> Self:
         return self

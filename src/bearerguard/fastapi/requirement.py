@@ -24,7 +24,7 @@ from bearerguard.errors import AuthError
 from bearerguard.fastapi.document import scheme_name
 from bearerguard.guard import BaseGuard, Demand
 from bearerguard.rules import Rule, authenticated
-from bearerguard.starlette.base import begin
+from bearerguard.starlette.serving import begin
 from bearerguard.token import AccessToken
 
 __all__ = ["ASKED", "RefusedRequest", "Requirement", "requirements_of_route"]

@@ -20,7 +20,8 @@ from bearerguard.answer import answer
 from bearerguard.context import note
 from bearerguard.errors import AuthError, InvalidRequest, InvalidToken, MissingCredentials
 from bearerguard.provider import ASYMMETRIC, DEFAULT_LEEWAY
-from bearerguard.starlette.base import as_response, begin
+from bearerguard.starlette.base import as_response
+from bearerguard.starlette.serving import begin
 
 __all__ = ["OAuth2IdTokenBackend", "on_error"]
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import weakref
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bearerguard._asgi import App, ASGIRequest, Receive, Scope, Send, as_function, protected, route_path
+from bearerguard._asgi import App, ASGIRequest, Scope, as_function, protected, route_path
 from bearerguard.answer import Answer
-from bearerguard.context import SERVING, Serving, note
+from bearerguard.context import note
 from bearerguard.endpoints import Endpoint
 from bearerguard.errors import AuthError
 from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
+from bearerguard.starlette.serving import begin, followed
 from bearerguard.token import AccessToken
 
-__all__ = ["StarletteGuard", "as_response", "begin"]
+__all__ = ["StarletteGuard", "as_response"]
 
 
 class StarletteGuard(BaseGuard):
@@ -77,41 +75,11 @@ class StarletteGuard(BaseGuard):
             if endpoint.path not in taken:  # of two resources, the first has the path that both have
                 methods = list(endpoint.methods)
                 routes.insert(0, Route(endpoint.path, _served(endpoint), methods=methods, name=_NAME))
-        app.add_middleware(_followed)
+        app.add_middleware(followed)
 
 
 _NAME = "bearerguard"
 """Starlette's name of every route of a guard's own."""
-
-
-def begin(scope: Scope) -> None:
-    """Say that a request is being checked: nobody is known to be behind it, until a token is noted.
-
-    Where nobody outside follows the request, it ends with FastAPI's own stack, or with its task; not every
-    server lets go of a scope in time, and an application may keep one.
-    """
-    is_first = SERVING not in scope
-    note(scope, None)
-    if not is_first:
-        return
-    request: Serving = scope[SERVING]
-    stack = scope.get("fastapi_middleware_astack")
-    if isinstance(stack, AsyncExitStack):
-        stack.callback(request.end)
-        return
-    found = weakref.ref(request)  # the task may go on to other requests, and is not to keep this one
-
-    def end(_: object) -> None:
-        served = found()
-        if served is not None:
-            served.end()
-
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # another event loop
-        return
-    if task is not None:
-        task.add_done_callback(end)
 
 
 def as_response(answer: Answer) -> Response:
@@ -129,17 +97,3 @@ def _served(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         return as_response(endpoint.respond(request.method))
 
     return serve
-
-
-def _followed(app: App) -> App:
-    """Tell `bearerguard.context` when a request begins, with nobody behind it yet, and when it ends."""
-
-    async def followed(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or SERVING in scope:
-            await app(scope, receive, send)
-            return
-        with Serving() as request:
-            scope[SERVING] = request
-            await app(scope, receive, send)
-
-    return followed

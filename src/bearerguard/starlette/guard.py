@@ -8,19 +8,18 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar, cast
 
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from bearerguard._asgi import POLICY_VIOLATION, can_deny, deny
-from bearerguard.context import SERVING, Serving
+from bearerguard.context import SERVING
 from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.guard import Demand
 from bearerguard.rules import Rule
 from bearerguard.starlette.base import StarletteGuard
+from bearerguard.starlette.serving import end_with
 
 __all__ = ["Guard"]
 
@@ -102,7 +101,7 @@ class Guard(StarletteGuard):
                 endpoint(*args, **kwargs) if is_async else run_in_threadpool(endpoint, *args, **kwargs)
             )
             if not is_followed:
-                _end_with(made, scope[SERVING])
+                end_with(made, scope[SERVING])
             return made
 
         return guarded
@@ -142,30 +141,6 @@ class _Unguarded:
     def __await__(self) -> Generator[Any, None, None]:
         awaited: Generator[Any, None, None] = self._endpoint.__await__()
         return awaited
-
-
-def _end_with(made: Any, request: Serving) -> None:
-    """Have a request end when what its endpoint has made is sent, where nobody outside follows it."""
-    if isinstance(made, Response):
-        made.background = _LastTask(made.background, request)
-    else:
-        request.end()
-
-
-class _LastTask(BackgroundTask):
-    """What is to be done once a response is sent, and then the end of the request."""
-
-    def __init__(self, before: BackgroundTask | None, request: Serving) -> None:
-        super().__init__(request.end)
-        self._before = before
-        self._request = request
-
-    async def __call__(self) -> None:
-        try:
-            if self._before is not None:
-                await self._before()
-        finally:
-            self._request.end()
 
 
 def _connection_among(

@@ -20,9 +20,9 @@ from bearerguard._asgi import (
     Receive,
     Scope,
     Send,
+    answer_or_close,
     is_public,
     is_request,
-    refuse,
     route_path,
 )
 from bearerguard.answer import answer
@@ -133,7 +133,7 @@ class AuthenticateMiddleware:
                     # The contract of this middleware: a request without bearer credentials is a bad one.
                     status = 400 if isinstance(error, MissingCredentials) else None
                     refusal = answer(error, status=status, context=self._context)
-                    await refuse(scope, send, refusal, error.description)
+                    await answer_or_close(scope, send, refusal, error.description)
                     return
                 scope["oauth2-claims"] = token.claims_copy()
                 name = token.provider.name
