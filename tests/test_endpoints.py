@@ -23,6 +23,10 @@ def issuer() -> Issuer:
     return Issuer(algorithm="ES256")
 
 
+async def never(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError
+
+
 def server_at(issuer: Issuer, resource: str | None = None) -> ResourceServer:
     return ResourceServer(
         Provider(issuer.url, audience=issuer.audience, keys=issuer.jwks()),
@@ -99,9 +103,6 @@ def test_the_metadata_answer_what_a_browser_asks_first(issuer: Issuer) -> None:
 
 
 def test_the_middleware_points_to_the_metadata_of_its_servers_resource(issuer: Issuer) -> None:
-    async def never(scope: Any, receive: Any, send: Any) -> None:
-        raise AssertionError
-
     app = AuthenticateMiddleware(never, server=server_at(issuer, "https://api.example/v1"))
     [answer] = ask_asgi(app, Request())
     assert answer.challenge["resource_metadata"] == f"https://api.example{WELL_KNOWN}/v1"
@@ -109,10 +110,21 @@ def test_the_middleware_points_to_the_metadata_of_its_servers_resource(issuer: I
 
 
 def test_a_scope_of_a_kind_that_did_not_exist_yet_opens_no_application(issuer: Issuer) -> None:
-    async def never(scope: Any, receive: Any, send: Any) -> None:
-        raise AssertionError
-
     server = server_at(issuer)
     for app in (Guard(server).protect(never), AuthenticateMiddleware(never, server=server)):
         with pytest.raises(ConfigurationError, match="webtransport"):
             asyncio.run(app({"type": "webtransport", "path": "/"}, None, None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mount", ["", "/api"])
+def test_authenticate_middleware_serves_the_metadata_that_its_challenges_name(
+    issuer: Issuer, mount: str
+) -> None:
+    """To everybody, and without entering the application; a server without a resource has none."""
+    app = AuthenticateMiddleware(never, server=server_at(issuer, "https://api.example/v1"))
+    path = f"{mount}/.well-known/oauth-protected-resource/v1"
+    [found, other] = ask_asgi(app, Request(path=path, mount=mount), Request("DELETE", path, mount=mount))
+    assert (found.status, found.json["resource"], other.status) == (200, "https://api.example/v1", 400)
+    bare = AuthenticateMiddleware(never, server=issuer.resource_server())
+    [refused] = ask_asgi(bare, Request(path=path, mount=mount))
+    assert refused.status == 400

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bearerguard import MissingCredentials, Request, ResourceServer
+from bearerguard import ConfigurationError, MissingCredentials, Request, ResourceServer
 from bearerguard.asgi import ASGIRequest
 from bearerguard.request import BareHeaders, Incoming
 from bearerguard.testing import Issuer
@@ -162,3 +162,13 @@ def test_der_is_what_a_certificate_is_compared_by() -> None:
     pem = certificate_pem()
     certificate = x509.load_pem_x509_certificate(pem.encode())
     assert ssl.PEM_cert_to_DER_cert(pem) == certificate.public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authorization": "Bearer a"}, [("authorization", "Bearer a")], ["ab"], [(b"a",)], [7]],
+    ids=str,
+)
+def test_what_is_not_a_list_of_fields_is_shown_what_to_write(headers: Any) -> None:
+    with pytest.raises(ConfigurationError, match="pair of bytes"):
+        SERVER.authenticate(headers)

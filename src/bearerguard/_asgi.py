@@ -6,7 +6,7 @@ It decides nothing about tokens.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -112,17 +112,29 @@ def protected(
 
 def with_endpoints(endpoints: Iterable[Endpoint], app: App) -> App:
     """Return `app` with a guard's endpoints beside it, which need no token."""
-    served = {endpoint.path: endpoint for endpoint in endpoints}
+    served = by_path(endpoints)
 
     async def installed(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            endpoint = served.get(scope["path"]) or served.get(route_path(scope))
-            if endpoint is not None and scope["method"] in endpoint.methods:
-                await respond(send, endpoint.respond(scope["method"]))
-                return
-        await app(scope, receive, send)
+        endpoint = endpoint_at(scope, served)
+        if endpoint is None:
+            await app(scope, receive, send)
+        else:
+            await respond(send, endpoint.respond(scope["method"]))
 
     return installed if served else app
+
+
+def by_path(endpoints: Iterable[Endpoint]) -> Mapping[str, Endpoint]:
+    """Return endpoints by their paths."""
+    return {endpoint.path: endpoint for endpoint in endpoints}
+
+
+def endpoint_at(scope: Scope, served: Mapping[str, Endpoint]) -> Endpoint | None:
+    """Return the endpoint that a scope asks for, at the path as it is or below the mount; None without one."""
+    if scope["type"] != "http":
+        return None
+    endpoint = served.get(scope["path"]) or served.get(route_path(scope))
+    return endpoint if endpoint is not None and scope["method"] in endpoint.methods else None
 
 
 def as_function(method: M) -> M:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from bearerguard.errors import ConfigurationError
+
 __all__ = ["Headers", "Incoming", "Request"]
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -99,6 +101,9 @@ class BareHeaders:
 
     Args:
         headers: pairs of bytes, names in lower case, as in ASGI.
+
+    Raises:
+        ConfigurationError: they are something else.
     """
 
     __slots__ = ("headers",)
@@ -111,6 +116,12 @@ class BareHeaders:
 
     def __init__(self, headers: Headers) -> None:
         self.headers: tuple[tuple[bytes, bytes], ...] = tuple(headers)
+        for field in self.headers:
+            if not (isinstance(field, tuple | list) and [part.__class__ for part in field] == [bytes, bytes]):
+                raise ConfigurationError(
+                    f"A header field is a {type(field).__name__} that is not a pair of bytes: give fields as "
+                    "ASGI has them, or Request(method, url, headers), which takes a mapping and text too."
+                )
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of every header field called `name` (in lower case), in their order."""
