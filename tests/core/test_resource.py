@@ -22,6 +22,11 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
             (f"{WELL_KNOWN}/v1/", f"{WELL_KNOWN}/v1", WELL_KNOWN),
         ),
         (
+            "https://api.example/caf%C3%A9%20one/",
+            f"https://api.example{WELL_KNOWN}/caf%C3%A9%20one/",
+            (f"{WELL_KNOWN}/café one/", f"{WELL_KNOWN}/café one", WELL_KNOWN),
+        ),
+        (
             "https://api.example:8443/v1?tenant=a",
             f"https://api.example:8443{WELL_KNOWN}/v1?tenant=a",
             (f"{WELL_KNOWN}/v1", WELL_KNOWN),
