@@ -30,6 +30,15 @@ class Retrying(httpx2.BaseTransport):
         self.wrapped = wrapped
 
 
+class Slotted:
+    """A transport of a user's own without a `__dict__`, whose only attribute has a private name."""
+
+    __slots__ = ("__context",)
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.__context = context
+
+
 def proxied(context: ssl.SSLContext) -> httpx2.HTTPTransport:
     return httpx2.HTTPTransport(verify=context, proxy="http://proxy.example:3128")
 
@@ -49,6 +58,7 @@ UNCHECKED: dict[str, dict[str, Any]] = {
     "a wrapped transport": {"transport": Retrying(httpx2.HTTPTransport(verify=False))},
     "wrapped twice": {"transport": Retrying(Retrying(httpx2.HTTPTransport(verify=False)))},
     "a transport of transports": {"transport": SimpleNamespace(all=[httpx2.HTTPTransport(verify=False)])},
+    "a slot": {"transport": Slotted(NO_CERTIFICATE)},
     "a mount": {"mounts": {"all://": httpx2.HTTPTransport(verify=False)}},
     "one mount of two": {"mounts": {"http://": None, "https://x": httpx2.HTTPTransport(verify=False)}},
     "a proxy": {"proxy": httpx2.Proxy("https://proxy.example", ssl_context=NO_CERTIFICATE)},

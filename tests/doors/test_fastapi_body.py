@@ -298,6 +298,12 @@ def in_an_included_router(app: FastAPI) -> None:
     app.include_router(outer)
 
 
+def in_a_mounted_application(app: FastAPI) -> None:
+    mounted = FastAPI()
+    directly(mounted)
+    app.mount("/mounted", mounted)
+
+
 def of_a_websocket(app: FastAPI) -> None:
     async def view(websocket: Any, token: Any) -> None: ...
 
@@ -311,6 +317,7 @@ UNRESOLVED = [
     with_a_default,
     in_a_dependency,
     in_an_included_router,
+    in_a_mounted_application,
     of_a_websocket,
 ]
 SAID = r"'token' of the route '/orders' .*'(Reader|Annotated.*)', which FastAPI cannot resolve.*__future__"

@@ -354,6 +354,17 @@ def test_any_other_answer_is_an_answer(status: int) -> None:
     assert asked == [True]
 
 
+@pytest.mark.parametrize("status", [204, 302, 404, 406, 416, 500, 502, 503])
+def test_an_answer_without_keys_is_followed_by_a_request_without_the_condition(status: int) -> None:
+    options, asked = only_without_condition(lambda: httpx2.Response(status))
+    client = HttpClient(options)
+    request = HttpGet("https://issuer.test/", '"1"')
+    assert client.session().get(request).status == status
+    assert client.session().get(request).status == 200
+    assert client.session().get(request).status == status
+    assert asked == [True, False, True]
+
+
 def test_a_304_that_nobody_asked_for_is_a_failure_even_where_an_entity_tag_is_known() -> None:
     options = transport(lambda _: httpx2.Response(304))
     with pytest.raises(FetchFailed, match="answered HTTP 304") as failed:

@@ -55,6 +55,17 @@ def test_keys_that_are_too_old_are_asked_for_again() -> None:
     assert provider.calls == 2
 
 
+@pytest.mark.parametrize("problem", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()], ids=repr)
+def test_whatever_a_function_raises_fails_the_refresh_at_once(problem: BaseException) -> None:
+    def function() -> Any:
+        raise problem
+
+    keys = source(function)
+    assert keys.wait("missing") is not None
+    assert keys.last_failure is not None
+    assert keys.last_failure.kind != "timeout"
+
+
 def test_a_thread_that_cannot_be_started_fails_the_refresh_and_leaves_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

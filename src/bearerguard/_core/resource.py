@@ -5,7 +5,7 @@ Only looks at text. Nothing here is ever taken from a request.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from bearerguard._core.address import why_insecure
 from bearerguard.errors import ConfigurationError
@@ -47,9 +47,9 @@ def metadata_address(resource: str) -> str:
 def metadata_paths(resource: str) -> tuple[str, ...]:
     """Return the paths at which to serve it: the resource's path inserted, as it is and without a last slash.
 
-    And the bare one, for a client that knows only the host.
+    And the bare one, for a client that knows only the host. Decoded, as servers hand paths over.
     """
-    path = _path(urlsplit(resource).path)
+    path = unquote(_path(urlsplit(resource).path))
     return tuple(dict.fromkeys((WELL_KNOWN + path, WELL_KNOWN + path.rstrip("/"), WELL_KNOWN)))
 
 

@@ -7,7 +7,7 @@ and takes no side: its caller warns or refuses. It cannot see what a transport h
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import ModuleType
+from types import MemberDescriptorType, ModuleType
 from typing import Any
 
 from bearerguard._limits import MAX_OBJECTS_LOOKED_INTO
@@ -63,4 +63,11 @@ def _parts(one: Any) -> Mapping[Any, Any]:
     if isinstance(one, type | ModuleType):
         return {}
     held = getattr(one, "__dict__", None)
-    return held if isinstance(held, dict) else {}
+    slots = [
+        name
+        for kind in type(one).__mro__
+        if "__slots__" in vars(kind)
+        for name, member in vars(kind).items()
+        if isinstance(member, MemberDescriptorType)
+    ]
+    return {**(held if isinstance(held, dict) else {}), **{name: getattr(one, name, None) for name in slots}}

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _ACCEPT = "application/json, application/jwk-set+json;q=0.9, */*;q=0.5"
 _NO_ANSWER = frozenset({"client", "connection", "timeout"})
+_ABOUT_THE_KEYS = frozenset({200, 304})
 _DISLIKED = frozenset({400, 403, 412, 431})
 """What an HTTP server, or a firewall before it, answers to a header field that it does not like."""
 
@@ -52,7 +53,10 @@ class HttpClient:
         codecs.lookup("idna")  # which every name of a host is looked up by, and which takes time to load
         self.library: Any = httpx2
         self.unanswered: set[str] = set()
-        """Addresses whose last conditional request brought no answer: the next goes without a condition."""
+        """Addresses whose last conditional request brought neither keys nor a 304: the next has no condition.
+
+        A server may well fail over a condition with a 500, and would do so for ever.
+        """
         self._options = {**options, "verify": _checked_verify(options.get("verify", True))}
         self._transport = self._options.get("transport")
         self._is_loopback_ours = self._transport is None and self._options.get("proxy") is None
@@ -139,7 +143,8 @@ class Session:
                 if failure.kind not in _NO_ANSWER or self._is_aborted or time.monotonic() >= deadline:
                     raise
             else:
-                unanswered.discard(url)
+                if answer.status in _ABOUT_THE_KEYS:
+                    unanswered.discard(url)
                 if answer.status not in _DISLIKED or time.monotonic() >= deadline:
                     return answer
             is_whole = False

@@ -200,8 +200,9 @@ class SingleFlight(ABC, Generic[T]):
                     flight.session.abort()
         except FetchFailed as failure:
             outcome = failure
-        except Exception as unexpected:
-            # A defect must not leave a ticket pending for ever, nor take what is in hand away.
+        except BaseException as unexpected:
+            # A defect must not leave a ticket pending for ever, nor take what is in hand away; nor may
+            # what is not an `Exception`, such as a time limit of gevent's, or `sys.exit()` in a key function.
             _logger.debug("asking %s failed unexpectedly", self._subject, exc_info=True)
             outcome = FetchFailed("unexpected", repr(unexpected)[:300])
         self._settle(flight, outcome, self.clock())

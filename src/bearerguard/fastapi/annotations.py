@@ -41,10 +41,12 @@ def check_annotations(app: FastAPI) -> None:
 
 
 def _routes(routes: Iterable[Any]) -> Iterator[Any]:
-    """Every route that has dependencies, those of included routers too."""
+    """Every route that has dependencies, those of included routers and of mounted applications too."""
     for route in routes:
         included = getattr(route, "effective_route_contexts", None)
         if included is not None:
             yield from _routes(included())
         elif getattr(route, "dependant", None) is not None:
             yield route
+        else:
+            yield from _routes(getattr(route, "routes", None) or ())

@@ -166,7 +166,13 @@ def _checked_profile(profile: Any) -> Profile:
 def _remote_keys(keys: Any, issuer: str | None) -> RemoteKeys | None:
     """How the keys are fetched, as said in full or in short; None where they are given as an object."""
     if isinstance(keys, str) and is_address(keys):
-        check_address(keys, "keys", "give an https:// URL", allow_http=False)
+        remedy = "give an https:// URL"
+        if keys.startswith("http://"):
+            remedy += (
+                "; or, where nobody else is on the network between, as with docker compose, "
+                "RemoteKeys(url, dangerously_allow_http=True)"
+            )
+        check_address(keys, "keys", remedy, allow_http=False)
         return RemoteKeys(keys)
     if callable(keys):
         return RemoteKeys(function=keys)

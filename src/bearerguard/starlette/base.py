@@ -36,6 +36,8 @@ class StarletteGuard(BaseGuard):
             app: what to protect.
             rule: what tokens must fulfil; any valid token by default.
             public_paths: exact paths that need no token, as routes name them: below the mount of the whole.
+                An application that routes by the whole path, as Starlette does not, is for
+                `bearerguard.asgi.Guard`.
         """
         return protected(self, app, self.demand(rule), exact_paths(public_paths), route_path)
 

@@ -1,4 +1,4 @@
-"""`AuthenticateMiddleware`: the contract of starlette-oauth2-api, for ASGI applications of any framework.
+"""`AuthenticateMiddleware`: the contract of starlette-oauth2-api, for Starlette and what is built on it.
 
 It reads the request, asks the `ResourceServer`, and puts its verdict where that package put it. It verifies
 nothing itself.
@@ -69,7 +69,8 @@ class AuthenticateMiddleware:
             `keys` (left out: discovered from the issuer) and any other option of `Provider`. In a mapping the
             options of `RemoteKeys` may stand beside `keys`: `http_options`, `pinned_thumbprints`,
             `dangerously_allow_http`, and `key_set_lifetime` for its `lifetime`.
-        public_paths: exact paths that need no token, as routes name them: below the mount of the whole.
+        public_paths: exact paths that need no token, as routes name them: below the mount of the whole. An
+            application that routes by the whole path, as Starlette does not, is for `bearerguard.asgi.Guard`.
         get_keys: your own way to get keys, sync or async: called with what the provider has in `keys`, off
             the event loop, it returns keys in any form that `Provider` takes but an address.
         key_refresh_minutes: for how long fetched keys are fresh: a number, or one for each provider by
