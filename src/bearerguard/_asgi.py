@@ -130,7 +130,7 @@ def by_path(endpoints: Iterable[Endpoint]) -> Mapping[str, Endpoint]:
 
 
 def endpoint_at(scope: Scope, served: Mapping[str, Endpoint]) -> Endpoint | None:
-    """Return the endpoint that a scope asks for, at the path as it is or below the mount; None without one."""
+    """Return the endpoint that a scope asks for, at its path as it is or below the mount, if there is one."""
     if scope["type"] != "http":
         return None
     endpoint = served.get(scope["path"]) or served.get(route_path(scope))

@@ -70,7 +70,7 @@ def why_not_discovered(issuer: str, *, allow_http: bool) -> str | None:
     elif issuer.startswith("http://"):
         remedy = (
             f"{_JWKS_URI} over https; or, where nobody else is on the network between, as with docker "
-            "compose, dangerously_allow_http=True"
+            "compose, keys=RemoteKeys(dangerously_allow_http=True)"
         )
     else:
         remedy = _JWKS_URI

@@ -158,6 +158,15 @@ def check_address(url: str, what: str, remedy: str, *, allow_http: bool) -> None
         raise Problem(f"{what} is {shown!r}, but {problem}: {remedy}")
 
 
+def check_not_metadata(url: str) -> None:
+    """The address of a key set is not that of the metadata in which it stands."""
+    if url.partition("?")[0].endswith(("/openid-configuration", "/oauth-authorization-server")):
+        raise Problem(
+            "keys is the address of an issuer's metadata: leave keys out and give the issuer, to have them "
+            "discovered, or give the jwks_uri that stands in the metadata"
+        )
+
+
 def names_in(given: str | Iterable[Any] | Any) -> tuple[str, ...]:
     """One or several non-empty strings; none where `given` is anything else."""
     try:

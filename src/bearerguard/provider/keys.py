@@ -15,6 +15,7 @@ from bearerguard.errors import ConfigurationError
 from bearerguard.provider._checks import (
     Problem,
     check_address,
+    check_not_metadata,
     checked_http_options,
     checked_lifetime,
     checked_pins,
@@ -107,6 +108,7 @@ def _checked_url(url: Any, *, allow_http: bool) -> str | None:
     if not is_address(url):
         # Not shown: it may be a key.
         raise Problem("url is text, but not an address: give an https:// URL")
+    check_not_metadata(url)
     check_address(url, "url", "give an https:// URL", allow_http=allow_http)
     return url
 

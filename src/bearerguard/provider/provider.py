@@ -21,6 +21,7 @@ from bearerguard.errors import ConfigurationError
 from bearerguard.provider._checks import (
     Problem,
     check_address,
+    check_not_metadata,
     checked_algorithms,
     checked_audience_claim,
     checked_audiences,
@@ -166,6 +167,7 @@ def _checked_profile(profile: Any) -> Profile:
 def _remote_keys(keys: Any, issuer: str | None) -> RemoteKeys | None:
     """How the keys are fetched, as said in full or in short; None where they are given as an object."""
     if isinstance(keys, str) and is_address(keys):
+        check_not_metadata(keys)
         remedy = "give an https:// URL"
         if keys.startswith("http://"):
             remedy += (
