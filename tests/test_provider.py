@@ -279,7 +279,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("a password in an address", {"keys": "https://a:hunter2@login.example/"}, "holds a password"),
     ("keys over http", {"keys": "http://login.example/jwks"}, "it is not https: give an https:// URL"),
     ("keys in docker compose", {"keys": "http://keycloak:8080/jwks"}, "dangerously_allow_http=True"),
-    ("metadata", {"keys": "https://login.example/.well-known/openid-configuration"}, "give the jwks_uri"),
+    (
+        "metadata as keys",
+        {"keys": "https://login.example/.well-known/openid-configuration"},
+        "give the jwks_uri",
+    ),
     ("keys from a file", {"keys": "file:///etc/jwks.json"}, "give an https:// URL"),
     ("keys over ftp", {"keys": "ftp://login.example/jwks"}, "neither https nor http: give an https:// URL"),
     ("keys with a password", {"keys": "https://a:b@login.example/jwks"}, "http_options"),

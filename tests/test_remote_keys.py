@@ -94,7 +94,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("negative lifetime", {"lifetime": -1}, "math.inf"),
     ("lifetime as text", {"lifetime": "60"}, "seconds above 0"),
     ("lifetime that is not a number", {"lifetime": math.nan}, "seconds above 0"),
-    ("metadata", {"url": "https://a.example/.well-known/openid-configuration?a=b"}, "leave keys out"),
+    ("metadata as keys", {"url": "https://a.example/.well-known/openid-configuration?a=b"}, "leave keys out"),
     ("redirects", {"http_options": {"follow_redirects": True}}, "Give the final address as keys"),
     ("options of another type", {"http_options": "timeout=5"}, "http_options is a str: give a mapping"),
     ("no pins", {"pinned_thumbprints": []}, "leave it out"),
