@@ -341,7 +341,7 @@ class CountingKeys(KeyIndex):
         self.tried = 0
         self._any = {"ES256": (self.verify,)}
 
-    def verify(self, signature: bytes, signing_input: bytes) -> bool:
+    def verify(self, signature: bytes, signing_input: bytes, _: object = None, /) -> bool:
         self.tried += 1
         return False
 
