@@ -33,8 +33,6 @@ KEPT_RULE_BYTES: Final = 160
 """What is kept beside a verdict takes so much, without the claims themselves."""
 MAX_KEPT_RULES: Final = 16
 """Verdicts of rules that are kept beside one of a token."""
-MAX_ARRAYS_COPIED: Final = 6
-"""Up to so many arrays are copied one by one, which is quicker than to copy claims through and through."""
 FORGOTTEN_BYTES_AT_ONCE: Final = 16 * 1024
 """Verdicts are freed when so many bytes have come, as many as these twice."""
 SIGNATURE_CHARACTERS_KEPT: Final = 16

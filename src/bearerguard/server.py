@@ -21,9 +21,9 @@ from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.observe import log_refusal
 from bearerguard.provider import Provider
 from bearerguard.request import BareHeaders, Headers, Incoming
-from bearerguard.token import AccessToken
+from bearerguard.token import REMEMBERED, AccessToken
 
-__all__ = ["Admission", "ResourceServer"]
+__all__ = ["Admission", "ResourceServer", "limit_verdict_memory"]
 
 _logger = logging.getLogger("bearerguard")
 
@@ -264,6 +264,29 @@ class ResourceServer:
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
+
+
+def limit_verdict_memory(max_bytes: int) -> None:
+    """Bound what all servers of this process together remember of verified tokens; 16 MiB by default.
+
+    What was remembered so far is forgotten, which costs one signature check for each token.
+
+    Args:
+        max_bytes: 0 remembers nothing.
+
+    Raises:
+        ConfigurationError: not a number of bytes from 0 up.
+
+    Example:
+        ```python
+        limit_verdict_memory(64 * 1024 * 1024)
+        ```
+    """
+    if max_bytes.__class__ is not int or max_bytes < 0:
+        raise ConfigurationError(
+            f"limit_verdict_memory is given {max_bytes!r:.80}: give a number of bytes from 0 up."
+        )
+    REMEMBERED.limit(max_bytes)
 
 
 class _Closed:

@@ -19,7 +19,6 @@ from bearerguard._jose.json_object import decode_object_again
 from bearerguard._limits import (
     KEPT_CLAIMS_BYTES,
     KEPT_RULE_BYTES,
-    MAX_ARRAYS_COPIED,
     MAX_KEPT_RULES,
     VERDICT_MEMORY_BYTES,
 )
@@ -52,13 +51,13 @@ class Kept(Struct, gc=False):
 
     Attributes:
         claims: all claims.
-        arrays: the names of those that are arrays of plain values; None where a copy has to go deeper.
+        containers: what in them can be changed in place.
         scopes: once they were asked for; likewise `roles` and `permissions`.
         verdicts: of rules that say the same of the same claims, by the rule's `id`, with the rule.
     """
 
     claims: dict[str, Any]
-    arrays: tuple[str, ...] | None
+    containers: Containers
     verdicts: dict[int, tuple[Judge, bool]]
     scopes: frozenset[str] | None = None
     roles: frozenset[str] | None = None
@@ -66,27 +65,26 @@ class Kept(Struct, gc=False):
 
     def copy(self) -> dict[str, Any]:
         """Return all claims, of which the caller may change everything."""
-        arrays = self.arrays
-        if arrays is None:
-            deep: dict[str, Any] = to_builtins(self.claims)
-            return deep
         claims = self.claims.copy()
-        for name in arrays:
-            claims[name] = claims[name].copy()
+        for name, copy in self.containers:
+            claims[name] = copy(claims[name])
         return claims
 
 
-def _arrays_of(claims: dict[str, Any]) -> tuple[str, ...] | None:
-    """The names of the claims that are arrays of plain values; None for deeper claims, or too many arrays."""
-    arrays = []
-    for name, value in claims.items():
-        if value.__class__ is dict:
-            return None
-        if value.__class__ is list:
-            if any(member.__class__ is dict or member.__class__ is list for member in value):
-                return None
-            arrays.append(name)
-    return tuple(arrays) if len(arrays) <= MAX_ARRAYS_COPIED else None
+Containers = tuple[tuple[str, Callable[[Any], Any]], ...]
+"""The names of the claims that can be changed in place, each with what copies it."""
+
+
+def _containers_in(claims: dict[str, Any]) -> Containers:
+    return tuple(
+        (name, list.copy if value.__class__ is list and not any(map(_is_container, value)) else to_builtins)
+        for name, value in claims.items()
+        if _is_container(value)
+    )
+
+
+def _is_container(value: Any) -> bool:
+    return value.__class__ is dict or value.__class__ is list
 
 
 class AccessToken:
@@ -214,8 +212,8 @@ class AccessToken:
         if kept is None:
             payload = self._raw.split(b".", 2)[1]
             claims = decode_object_again(base64url.decode(payload))
-            kept = Kept(claims, _arrays_of(claims), {})
-            weight = KEPT_CLAIMS_BYTES + weight_of(claims)
+            kept = Kept(claims, _containers_in(claims), {})
+            weight = KEPT_CLAIMS_BYTES + weight_of(claims) + weight_of(kept.containers)
             if signed.weight + weight <= REMEMBERED.half:
                 signed.kept = kept
                 self._grow(weight)

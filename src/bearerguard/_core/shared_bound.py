@@ -130,12 +130,12 @@ class WeighedGenerations(Generation, Generic[K, E]):
 
 
 def weight_of(value: Any) -> int:
-    """Return the bytes that a value out of JSON takes."""
+    """Return the bytes that a value out of JSON takes, and what is made of one."""
     weight = getsizeof(value)
     if value.__class__ is dict:
         for name, member in value.items():
             weight += getsizeof(name) + weight_of(member)
-    elif value.__class__ is list or value.__class__ is frozenset:
+    elif value.__class__ is list or value.__class__ is tuple or value.__class__ is frozenset:
         for member in value:
             weight += weight_of(member)
     return weight
