@@ -73,6 +73,8 @@ MAX_PATIENT_THREADS: Final = 2
 FIRST_COOLDOWN: Final = 1.0
 """After a failure without any keys in hand; doubled by each further one, up to `COOLDOWN`."""
 FETCH_TIMEOUT: Final = 5.0
+WAITERS_WOKEN_AT_ONCE: Final = 16
+"""Tasks that go on in one turn of their event loop when keys have come: all at once would be a pause."""
 METADATA_LIFETIME: Final = 24 * 3600.0
 """After it an issuer's metadata is asked for again, by whoever wants it and without waiting."""
 METADATA_SHARE: Final = 0.4
