@@ -202,6 +202,44 @@ def test_a_refused_token_costs_no_more_than_an_accepted_one(
     assert calls[JSON_DECODED] <= 2  # a header that is not the issuer's own is parsed
 
 
+@pytest.mark.parametrize("part", [[], {}, [[]]], ids=ascii)
+def test_a_forged_token_of_many_parts_has_none_of_them_made(
+    server: ResourceServer, issuer: Issuer, part: Any
+) -> None:
+    """Each array and object is dear to make, and whoever forges a token chooses how many are in it."""
+    good = issuer.token(parts=[part] * 1_500)
+    header, payload, _ = issuer.token(parts=[part] * 1_500, sub="eve").split(".")
+    forged = f"{header}.{payload}.{good.rpartition('.')[2]}"
+    before = containers_made(lambda: server.verify(issuer.token(parts=[])))
+    assert containers_made(lambda: server.verify(good)) - before > 1_000
+
+    def refuse() -> None:
+        with suppress(InvalidToken):
+            server.verify(forged)
+
+    assert containers_made(refuse) - before < 500
+
+
+def containers_made(call: Callable[[], object]) -> int:
+    """How many more arrays and objects are alive at once while `call` runs, where C code has just returned."""
+    most = 0
+
+    def profile(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal most
+        if event == "c_return":
+            most = max(most, gc.get_count()[0])
+
+    gc.collect()
+    gc.disable()
+    sys.setprofile(profile)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return most
+
+
 @pytest.mark.parametrize("seen", [False, True], ids=["new", "repeated"])
 def test_averify_with_keys_in_memory_takes_no_task_no_thread_and_no_lock(
     server: ResourceServer, issuer: Issuer, seen: bool

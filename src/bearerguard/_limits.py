@@ -25,9 +25,9 @@ MAX_ALTERNATIVES: Final = 32
 
 # -- caches --------------------------------------------------------------------------------------
 VERDICT_MEMORY_BYTES: Final = 16 * 1024 * 1024
-"""What all servers of a process remember of tokens, together, unless `limit_verdict_memory` says otherwise."""
+"""What all servers of a process remember of tokens, together; `limit_verdict_memory` changes it."""
 VERDICT_BYTES: Final = 420
-"""What a verdict takes that came once: itself, its key, its times, its place in a dict that has just grown."""
+"""What the verdict of a token takes that came once, with its place in a dict that has just grown."""
 KEPT_CLAIMS_BYTES: Final = 400
 KEPT_RULE_BYTES: Final = 160
 """What is kept beside a verdict takes so much, without the claims themselves."""

@@ -263,7 +263,7 @@ class Judge(Protocol):
 
 def looked_up(token: AccessToken, path: str | tuple[str, ...]) -> Any:
     """Return a claim by its path, only to be looked at: it may be shared with other requests."""
-    return look_up(token._look(), path)
+    return look_up(token._look(), path)  # noqa: SLF001 - of this file, and not for programs
 
 
 def judged(token: AccessToken, rule: Judge) -> bool:
@@ -273,7 +273,7 @@ def judged(token: AccessToken, rule: Judge) -> bool:
         token: the token.
         rule: the rule, of which there are few: one for each route.
     """
-    kept = token._signed.kept
+    kept = token._signed.kept  # noqa: SLF001 - of this file, and not for programs
     if kept is None:
         return rule.allows(token)
     verdict = kept.verdicts.get(id(rule))
@@ -282,7 +282,7 @@ def judged(token: AccessToken, rule: Judge) -> bool:
     allowed = rule.allows(token)
     if len(kept.verdicts) < MAX_KEPT_RULES:
         kept.verdicts[id(rule)] = (rule, allowed)
-        token._grow(KEPT_RULE_BYTES)
+        token._grow(KEPT_RULE_BYTES)  # noqa: SLF001 - as above
     return allowed
 
 

@@ -127,7 +127,7 @@ def test_a_memory_that_nobody_holds_is_freed_at_once() -> None:
 
 def test_a_memory_that_goes_while_the_generations_turn_is_no_trouble() -> None:
     bound = SharedBound(LIMIT)
-    bound._memories[0] = lambda: None  # type: ignore[assignment, return-value]
+    bound._memories[0] = lambda: None  # type: ignore[assignment]
     memory: Memory = WeighedGenerations(bound)
     memory.put(1, Entry(100))
     bound._turn()

@@ -49,7 +49,8 @@ def test_no_thread_is_given_the_token_of_another_or_a_key_that_has_left() -> Non
                 for _ in range(3):
                     outcome = admitted(pipeline, tokens[(turn + number) % 2][which])
                     if outcome is not None:
-                        assert (outcome.subject, outcome.scopes) == (name, {"read"})
+                        assert outcome.subject == name
+                        assert outcome.scopes == {"read"}
                         assert judged(outcome, rule)
                         mine = outcome.claims_copy()
                         assert mine["groups"] == [name]

@@ -377,7 +377,7 @@ class Counted:
             index._any[alg] = tuple(self.verify for _ in verifiers)
         return index
 
-    def verify(self, signature: bytes, signing_input: bytes) -> bool:
+    def verify(self, signature: bytes, signing_input: bytes, _: object = None, /) -> bool:
         self.checks += 1
         return False
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bearerguard import InvalidToken
 from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
+from bearerguard._flows.jwt import read_unread
 from bearerguard._limits import FORGOTTEN_BYTES_AT_ONCE, MAX_CACHED_HEADER_BYTES
 from bearerguard.testing import Issuer
 from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, admitting, refusal, wanted
@@ -186,7 +189,7 @@ def test_a_bound_token_weighs_what_it_is_bound_to() -> None:
 
 # -- a payload of many parts is read after its signature was checked
 
-MANY = [[]] * 1000
+MANY: list[Any] = [[]] * 1000
 
 
 def test_a_payload_of_many_parts_is_accepted_like_any_other() -> None:
@@ -215,7 +218,7 @@ def test_a_payload_of_many_parts_is_accepted_like_any_other() -> None:
     ],
     ids=["other issuer", "no text", "null", "audience", "expired"],
 )
-def test_a_payload_of_many_parts_is_refused_like_any_other(claims: dict[str, object], reason: str) -> None:
+def test_a_payload_of_many_parts_is_refused_like_any_other(claims: dict[str, Any], reason: str) -> None:
     server = admitting(StubSource(JWKS))
     assert refusal(server, ISSUER.token(parts=MANY, **claims)).reason == reason
 
@@ -238,6 +241,12 @@ def test_many_parts_that_are_not_json_are_malformed_with_a_good_signature_too(pa
     body = payload % (ISSUER.url.encode(), b",".join([b"[]"] * 1000))
     server = admitting(StubSource(JWKS))
     assert refusal(server, ISSUER.sign(body)).reason == "malformed"
+
+
+def test_an_issuer_that_only_one_of_two_readings_knows_is_malformed() -> None:
+    with pytest.raises(InvalidToken) as refused:
+        read_unread(b'{"iss":1}')
+    assert refused.value.reason == "malformed"
 
 
 @pytest.mark.parametrize("name", [b"iss", b"\\u0069ss"])

@@ -43,7 +43,7 @@ class SharedBound:
         self._memories: dict[int, weakref.ref[Generation]] = {}
 
     def limit(self, limit: int) -> None:
-        """Change the bound, and forget everything: what was remembered under the other one may be too much."""
+        """Change the bound, and forget everything: what was remembered so far may be too much."""
         self.half = limit // 2
         self._turn()
         self._turn()

@@ -144,7 +144,6 @@ class JwtVerifier(Struct, frozen=True):
             raise _unavailable(retry_after)
         raise _not_signed(keys, alg, kid)
 
-
     def _verdict(
         self, claims: ClaimsSet | None, payload: bytes, typ: str | None, now: float, keys: KeyIndex
     ) -> Verdict:
@@ -301,12 +300,11 @@ def read_unread(payload: bytes) -> ClaimsSet:
     """
     try:
         claims = decode_object(payload)
-        same = claims.get("iss") == unread_issuer(payload)
+        if claims.get("iss") == unread_issuer(payload):
+            return claims
     except ValueError:
-        same = False
-    if not same:
-        raise InvalidToken("malformed", "The token's payload is not a base64url JSON object.")
-    return claims
+        pass
+    raise InvalidToken("malformed", "The token's payload is not a base64url JSON object.")
 
 
 NOT_TRUSTED = "The token was not issued by a provider that this API trusts."

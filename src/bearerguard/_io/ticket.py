@@ -63,13 +63,11 @@ class Ticket:
                 if self._done.is_set():
                     return True
                 waiting = self._groups.setdefault(loop, [])
-                group = waiting[-1] if waiting else None
-                joins = patience == inf and group is not None and group.size < WAITERS_WOKEN_AT_ONCE
+                joins = patience == inf and bool(waiting) and waiting[-1].size < WAITERS_WOKEN_AT_ONCE
                 if not joins:
-                    group = _Group()
-                    waiting.append(group)
-                    if patience != inf:
-                        group.size = WAITERS_WOKEN_AT_ONCE  # nobody else is so impatient
+                    # Who is less patient than the deadline waits alone.
+                    waiting.append(_Group(0 if patience == inf else WAITERS_WOKEN_AT_ONCE))
+                group = waiting[-1]
                 group.size += 1
             if joins:
                 await group.event.wait()
@@ -90,13 +88,13 @@ class Ticket:
 
 
 class _Group:
-    """Tasks of one loop that are woken together, by one event: a timer each would cost as much as their tokens."""
+    """Tasks of one loop that are woken together: a timer each would cost as much as their tokens."""
 
     __slots__ = ("event", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         self.event = anyio.Event()
-        self.size = 0
+        self.size = size
 
 
 def _wake(loop: Any, waiting: list[_Group]) -> None:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | bytes
 """What a signature is checked with; bytes are the secret of an `oct` key."""
 
+
 class Hashed(Protocol):
     """What was hashed so far."""
 
@@ -42,7 +43,6 @@ class Verify(Protocol):
             sha256: the same, hashed, where that was done already.
         """
         ...
-
 
 
 class Algorithm(msgspec.Struct, frozen=True):

@@ -74,8 +74,8 @@ def decode_small_object(data: bytes) -> dict[str, Any] | None:
 
 def _opens_many(data: bytes) -> bool:
     """Whether there are more opening brackets than may nest, those in strings included."""
-    # What is left without them says how many there are. `replace` leaps from one to the next, where `count` and
-    # `translate` look at every byte, which takes as long as parsing does.
+    # What is left without them says how many there are. `replace` leaps from one to the next, where `count`
+    # and `translate` look at every byte, which takes as long as parsing does.
     return len(data) - len(data.replace(b"{", b"").replace(b"[", b"")) > MAX_JSON_DEPTH
 
 

@@ -14,7 +14,6 @@ from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_object
 from bearerguard._limits import MAX_KID_CHARACTERS
 
-
 _DOT = ord(".")  # a number is found in a fifth of the time that a text of one character takes
 
 
