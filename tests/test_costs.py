@@ -221,7 +221,7 @@ def test_a_forged_token_of_many_parts_has_none_of_them_made(
 
 
 def containers_made(call: Callable[[], object]) -> int:
-    """How many more arrays and objects are alive at once while `call` runs, where C code has just returned."""
+    """How many more arrays and objects are alive while `call` runs, where C code has just returned."""
     most = 0
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:

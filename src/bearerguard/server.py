@@ -6,7 +6,6 @@ answer is the doors' work.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self, cast, final
@@ -24,8 +23,6 @@ from bearerguard.request import BareHeaders, Headers, Incoming
 from bearerguard.token import REMEMBERED, AccessToken
 
 __all__ = ["Admission", "ResourceServer", "limit_verdict_memory"]
-
-_logger = logging.getLogger("bearerguard")
 
 
 @final

@@ -6,7 +6,6 @@ server's own register of them warms up, reports, saves and restores; it never fe
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
@@ -18,6 +17,7 @@ from bearerguard._flows.key_fetch import Called, Discovered, Origin, Published
 from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
 from bearerguard._io.static_keys import StaticKeySource, static_source
 from bearerguard.errors import ConfigurationError, ProviderUnavailable
+from bearerguard.observe import logger
 from bearerguard.provider import Provider, RemoteKeys
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="SingleFlight[Any]")
 AnyKeySource: TypeAlias = "RemoteKeySource | StaticKeySource"
 
-_logger = logging.getLogger("bearerguard")
 _remote: weakref.WeakValueDictionary[Any, RemoteKeySource] = weakref.WeakValueDictionary()
 _metadata: weakref.WeakValueDictionary[Any, MetadataSource] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
@@ -64,7 +63,7 @@ class KeySources:
         with self._adding:
             self._check_open()
             for sentence in provider.left_out:
-                _logger.warning("provider %r: %s", provider.name, sentence)
+                logger().warning("provider %r: %s", provider.name, sentence)
             if provider.key_set is not None:
                 source: AnyKeySource = static_source(provider.key_set, provider.name, self._clock)
             else:
@@ -141,7 +140,7 @@ class KeySources:
         for name, entry in entries_of(snapshot).items():
             source = fetched.get(name)
             if source is None or not restore(source, entry, name):
-                _logger.warning("ignored exported keys of %r: no provider has that name", name)
+                logger().warning("ignored exported keys of %r: no provider has that name", name)
 
     def _fetched(self) -> list[tuple[str, RemoteKeySource]]:
         return [
