@@ -25,7 +25,6 @@ def logger() -> logging.Logger:
     return logging.getLogger("bearerguard")
 
 
-
 def log_refusal(error: E) -> E:
     """Log why a request was refused; return the error."""
     log = logger()

@@ -75,7 +75,7 @@ class ResourceServer:
         self.providers = providers
         self.resource = resource
         self._clock = clock
-        self._keys = KeySources(clock)
+        self._keys = KeySources(clock, defers=snapshot is not None)
         self._pipeline = Pipeline([(provider, self._keys.add(provider)) for provider in providers], clock)
         if snapshot is not None:
             self._keys.restore(snapshot)

@@ -12,7 +12,6 @@ from bearerguard._jose.key_set import KeySet
 from bearerguard.observe import logger
 
 
-
 class StaticKeySource:
     """Keys that are always there."""
 

@@ -11,9 +11,6 @@ import time
 from math import inf
 from typing import Any
 
-import anyio
-import anyio.lowlevel
-
 from bearerguard._limits import WAITERS_WOKEN_AT_ONCE
 
 
@@ -56,6 +53,8 @@ class Ticket:
 
     async def wait_async(self, patience: float = inf) -> bool:
         """The same for a task of asyncio or trio."""
+        import anyio.lowlevel  # noqa: PLC0415 - loaded long before, where there is an event loop
+
         until = min(time.monotonic() + patience, self.deadline)
         loop: Any = anyio.lowlevel.current_token().native_token
         while not self._done.is_set() and time.monotonic() < until:
@@ -77,6 +76,8 @@ class Ticket:
 
     async def _keep(self, group: _Group, waiting: list[_Group], until: float) -> None:
         """Wait as the first of a group, whose timer all of it goes by; they look again when it leaves."""
+        import anyio  # noqa: PLC0415 - as above
+
         try:
             with anyio.move_on_after(max(0.0, until - time.monotonic())):
                 await group.event.wait()
@@ -93,6 +94,8 @@ class _Group:
     __slots__ = ("event", "size")
 
     def __init__(self, size: int) -> None:
+        import anyio  # noqa: PLC0415 - as above
+
         self.event = anyio.Event()
         self.size = size
 
