@@ -531,10 +531,9 @@ def test_a_client_that_defers_loads_its_library_with_the_first_session() -> None
     assert client.library is loaded
 
 
-@pytest.mark.parametrize("options", [{"timeout": "soon"}, {"trust_env": "x", "no_such": 1}])
-def test_a_client_that_defers_looks_at_options_all_the_same(options: dict[str, Any]) -> None:
+def test_a_client_that_defers_looks_at_options_all_the_same() -> None:
     with pytest.raises(ConfigurationError):
-        HttpClient(options, defers=True)
+        HttpClient({"no_such": 1}, defers=True)
 
 
 def test_a_client_that_defers_does_not_where_options_have_to_be_looked_at() -> None:
