@@ -14,7 +14,7 @@ from bearerguard.provider.keys import keys_with
 from bearerguard.server import ResourceServer
 
 _servers: weakref.WeakValueDictionary[Any, ResourceServer] = weakref.WeakValueDictionary()
-"""Views are decorated one by one, most of them alike: those share a server, and what it remembers of tokens."""
+"""Views are decorated one by one, most of them alike: those share a server, and what it remembers."""
 
 
 def server_by_jwks_uri(
