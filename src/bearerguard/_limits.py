@@ -33,7 +33,7 @@ KEPT_RULE_BYTES: Final = 160
 """What is kept beside a verdict takes so much, without the claims themselves."""
 MAX_KEPT_RULES: Final = 16
 """Verdicts of rules that are kept beside one of a token."""
-FORGOTTEN_BYTES_AT_ONCE: Final = 16 * 1024
+FORGOTTEN_BYTES_AT_ONCE: Final = 4 * 1024
 """Verdicts are freed when so many bytes have come, as many as these twice."""
 SIGNATURE_CHARACTERS_KEPT: Final = 16
 """The last characters of a token, 96 bits of its signature, under which its verdict is found."""

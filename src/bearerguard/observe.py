@@ -14,8 +14,6 @@ __all__: list[str] = []
 
 E = TypeVar("E", bound=AuthError)
 
-_INFO = 20
-
 
 @cache
 def logger() -> logging.Logger:
@@ -28,7 +26,7 @@ def logger() -> logging.Logger:
 def log_refusal(error: E) -> E:
     """Log why a request was refused; return the error."""
     log = logger()
-    if not log.isEnabledFor(_INFO):
+    if not log.isEnabledFor(20):  # INFO
         return error
     kid = None if error.kid is None else ascii(error.kid[:64])
     log.info(

@@ -9,7 +9,7 @@ from bearerguard import AccessToken, AuthError, limit_verdict_memory, role, scop
 from bearerguard._core.generations import Generations
 from bearerguard._flows.jwt import Verdict
 from bearerguard._flows.pipeline import Pipeline
-from bearerguard._limits import FORGOTTEN_BYTES_AT_ONCE, VERDICT_MEMORY_BYTES
+from bearerguard._limits import VERDICT_MEMORY_BYTES
 from bearerguard.provider import Provider
 from bearerguard.testing import Clock, Issuer
 from bearerguard.token import judged
@@ -59,7 +59,7 @@ def test_no_thread_is_given_the_token_of_another_or_a_key_that_has_left() -> Non
                 assert admitted(pipeline, forged) is None
         return accepted
 
-    limit = 4 * FORGOTTEN_BYTES_AT_ONCE  # a few dozen tokens: it is always full
+    limit = 64 * 1024  # a few dozen tokens: it is always full
     limit_verdict_memory(limit)
     try:
         with ThreadPoolExecutor(THREADS) as threads:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from math import inf
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, to_builtins
 from msgspec.json import Decoder
 
 from bearerguard._core.claims import ClaimChecks, ClaimsSet, compose_checks
@@ -266,7 +266,10 @@ def is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
 def _cnf(claims: ClaimsSet) -> dict[str, Any]:
     """What the token is bound to (RFC 7800, section 3.1); any other `cnf` binds to nothing known."""
     confirmation = claims["cnf"]
-    return confirmation if isinstance(confirmation, dict) else {}
+    if not isinstance(confirmation, dict):
+        return {}
+    copied: dict[str, Any] = to_builtins(confirmation)  # the first request may change its claims
+    return copied
 
 
 class _Issuer(Struct, gc=False):
