@@ -150,22 +150,25 @@ class AccessToken:
         Elsewhere where the provider's `scope_claim` says so.
         """
         kept = self._signed.kept
-        scopes = None if kept is None else kept.scopes
-        return self._names("scopes", _scopes_in) if scopes is None else scopes
+        if kept is not None and kept.scopes is not None:
+            return kept.scopes
+        return self._names("scopes", _scopes_in)
 
     @property
     def roles(self) -> frozenset[str]:
         """The roles of the subject, from where the provider's `roles_claim` says: `roles` by default."""
         kept = self._signed.kept
-        roles = None if kept is None else kept.roles
-        return self._names("roles", _roles_in) if roles is None else roles
+        if kept is not None and kept.roles is not None:
+            return kept.roles
+        return self._names("roles", _roles_in)
 
     @property
     def permissions(self) -> frozenset[str]:
         """The permissions of the subject: the claim `permissions`."""
         kept = self._signed.kept
-        permissions = None if kept is None else kept.permissions
-        return self._names("permissions", _permissions_in) if permissions is None else permissions
+        if kept is not None and kept.permissions is not None:
+            return kept.permissions
+        return self._names("permissions", _permissions_in)
 
     @property
     def expires_at(self) -> float | None:
