@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bearerguard import AuthError, Provider, ResourceServer, claim, role, scope
+from bearerguard import AuthError, Provider, ResourceServer, claim, limit_verdict_memory, role, scope
 from bench.environments import ROOT, environment
 from bench.kinds import KINDS
 from bench.material import AUDIENCE, EXAMPLE, ISSUER, Material, encode
@@ -34,6 +34,8 @@ from bench.settings import Settings
 CACHE_SIZE = 4096
 FILLS = (1, 64, 1024, 4096, 8192)
 MIB = 1024 * 1024
+EVICTING_BYTES = 3 * MIB
+"""A bound under which the memory is full of `CACHE_SIZE` tokens that came once."""
 
 
 def _server(material: Material) -> Any:
@@ -133,12 +135,12 @@ def _resident() -> int:
 
 
 def grown_by_distinct(count: int) -> int:
-    """Bytes by which a process grows between twice as many tokens as are remembered, and `count`."""
+    """Bytes by which a process grows in the second half of `count` tokens: by then its memory is full."""
     made = _Symmetric()
     before = 0
     for number in range(count):
         made.server.verify(made.token(number))
-        if number == 4 * CACHE_SIZE:
+        if number == count // 2:
             before = _resident()
     return _resident() - before
 
@@ -179,12 +181,14 @@ def slowest_new(material: Material, passes: int) -> tuple[list[int], list[int]]:
         The fastest pass of each position: before the cache is full, and after.
     """
     tokens = material.tokens("RS256.large")
+    limit_verdict_memory(EVICTING_BYTES)
     best: list[int] = []
     for _ in range(passes):
         server = _server(material)
         gc.collect()
         spent = _each(server.verify, tokens)
         best = [min(pair) for pair in zip(best or spent, spent, strict=True)]
+    limit_verdict_memory(16 * MIB)
     return best[1:CACHE_SIZE], best[CACHE_SIZE:]
 
 

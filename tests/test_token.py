@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from bearerguard import AccessToken, InvalidToken, Provider, ResourceServer
+from bearerguard import AccessToken, InvalidToken, Provider, ResourceServer, limit_verdict_memory
+from bearerguard._limits import VERDICT_MEMORY_BYTES
 from bearerguard.testing import Clock, Issuer
 
 NOW = 1_700_000_000
@@ -217,21 +218,83 @@ def test_not_even_through_its_read_only_view_does_a_token_reach_another() -> Non
         assert token.claims | Vandal()
 
 
-@pytest.mark.parametrize(
-    ("more", "kept"),
-    [
-        ({}, True),
-        ({"padding": "x" * 512}, False),
-        ({f"c{number}": number for number in range(16)}, False),
-        ({"groups": []}, False),
-    ],
-    ids=["few", "long", "many", "nested"],
-)
-def test_a_token_keeps_claims_decoded_only_where_they_are_few(more: dict[str, Any], kept: bool) -> None:
-    text = ISSUER.token(aud=ISSUER.audience, **more)
+SHAPES: dict[str, dict[str, Any]] = {
+    "flat": {},
+    "long": {"padding": "x" * 8192},
+    "many": {f"c{number}": number for number in range(100)},
+    "arrays": {"groups": ["staff"], "roles": []},
+    "deep": {"realm_access": {"roles": [{"name": ["reader"]}]}, "rows": [["a"], {"b": ["c"]}]},
+}
+
+
+def vandalised(value: Any) -> None:
+    """Change everything in a value that can be changed, from the inside to the outside."""
+    if isinstance(value, dict | list):
+        for member in list(value.values() if isinstance(value, dict) else value):
+            vandalised(member)
+        value.clear()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_whatever_one_request_does_to_claims_of_any_shape_no_other_sees(shape: str) -> None:
+    text = ISSUER.token(sub="ada", scope="a b", permissions=["p"], **SHAPES[shape])
+    expected = SERVER.verify(text).claims_copy()
+    for _ in range(4):
+        token = SERVER.verify(text)
+        mine = token.claims_copy()
+        assert mine == expected
+        vandalised(mine)
+        theirs = dict(SERVER.verify(text).claims)
+        assert theirs == expected
+        vandalised(theirs)
+        assert SERVER.verify(text).claims == expected
+        token = SERVER.verify(text)
+        assert token.subject == "ada"
+        assert token.scopes == {"a", "b"}
+        assert token.permissions == {"p"}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_claims_are_kept_from_the_second_time_on_and_not_from_the_first(shape: str) -> None:
+    text = ISSUER.token(aud=ISSUER.audience, **SHAPES[shape])
+    first = SERVER.verify(text)
+    assert (first.claims["sub"], first.scopes, first._signed.kept) == ("user-1", frozenset(), None)
+    second = SERVER.verify(text)
+    assert second._signed.kept is None  # nothing was asked of it yet
+    assert second.subject == "user-1"
+    assert second._signed.kept is not None
+
+
+def test_names_that_a_request_wrote_into_its_own_claims_are_not_kept() -> None:
+    text = ISSUER.token(scp=["read"], roles=["reader"], permissions=["read"])
+    first = SERVER.verify(text)
+    for name in ("scp", "roles", "permissions"):
+        first.claims[name].append("admin")
+    assert SERVER.verify(text).subject == "user-1"  # kept from here on
+    for token in (first, SERVER.verify(text)):
+        assert token.scopes == {"read"}
+        assert token.roles == {"reader"}
+        assert token.permissions == {"read"}
+
+
+def test_sets_of_names_are_made_once() -> None:
+    text = ISSUER.token(scope="a b", roles=["c"], permissions=["d"])
     tokens = [SERVER.verify(text) for _ in range(3)]
-    assert [token.claims["sub"] for token in tokens] == ["user-1"] * 3
-    assert (tokens[-1]._signed.kept is not None) is kept
+    assert tokens[1].scopes is tokens[2].scopes
+    assert tokens[1].roles is tokens[2].roles
+    assert tokens[1].permissions is tokens[2].permissions
+
+
+def test_a_token_that_is_too_large_to_keep_is_read_each_time() -> None:
+    text = ISSUER.token(padding="x" * 8192, scope="a", groups=["staff"])
+    limit_verdict_memory(2 * 4096)
+    try:
+        tokens = [SERVER.verify(text) for _ in range(3)]
+        assert [token.scopes for token in tokens] == [{"a"}] * 3
+        assert [token.claims_copy()["groups"] for token in tokens] == [["staff"]] * 3
+        assert tokens[-1]._signed.kept is None
+    finally:
+        limit_verdict_memory(VERDICT_MEMORY_BYTES)
 
 
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])

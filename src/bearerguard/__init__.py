@@ -38,7 +38,7 @@ from bearerguard.rules import (
     scope,
     subject,
 )
-from bearerguard.server import ResourceServer
+from bearerguard.server import ResourceServer, limit_verdict_memory
 from bearerguard.token import AccessToken
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "claim",
     "client",
     "fresh",
+    "limit_verdict_memory",
     "permission",
     "role",
     "scope",

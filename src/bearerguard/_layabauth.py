@@ -5,12 +5,16 @@ What such a door does not check, since it was told no issuer or no audience, it 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from bearerguard.provider import ANY_JWT, Provider
 from bearerguard.provider.keys import keys_with
 from bearerguard.server import ResourceServer
+
+_servers: weakref.WeakValueDictionary[Any, ResourceServer] = weakref.WeakValueDictionary()
+"""Views are decorated one by one, most of them alike: those share a server, and what it remembers."""
 
 
 def server_by_jwks_uri(
@@ -43,4 +47,18 @@ def server_by_jwks_uri(
         dangerously_accept_any_issuer=issuer is None,
         dangerously_accept_any_audience=audience is None,
     )
-    return ResourceServer(provider, clock=clock)
+    if http_options:  # objects of the program's own may be among them
+        return ResourceServer(provider, clock=clock)
+    settings = (
+        jwks_uri,
+        provider.issuer,
+        provider.audiences,
+        provider.algorithms,
+        provider.leeway,
+        clock,
+    )
+    server = _servers.get(settings)
+    if server is None:
+        # Two threads may both make one; either will do.
+        server = _servers[settings] = ResourceServer(provider, clock=clock)
+    return server

@@ -24,12 +24,19 @@ MAX_ALTERNATIVES: Final = 32
 """Sets of scopes that a rule names, in a document or a challenge: nobody reads more of them."""
 
 # -- caches --------------------------------------------------------------------------------------
-CACHED_TOKENS: Final = 4096
-MAX_CACHED_PAYLOAD_BYTES: Final = 4096
-"""A larger payload is verified anew each time: the cache is bounded in bytes as well."""
-MAX_KEPT_CLAIMS: Final = 16
-MAX_KEPT_CLAIMS_BYTES: Final = 512
-"""Claims are kept decoded if they are no more than that: decoded, they take several times the memory."""
+VERDICT_MEMORY_BYTES: Final = 16 * 1024 * 1024
+"""What all servers of a process remember of tokens, together; `limit_verdict_memory` changes it."""
+VERDICT_BYTES: Final = 420
+"""What the verdict of a token takes that came once, with its place in a dict that has just grown."""
+KEPT_CLAIMS_BYTES: Final = 400
+KEPT_RULE_BYTES: Final = 160
+"""What is kept beside a verdict takes so much, without the claims themselves."""
+MAX_KEPT_RULES: Final = 16
+"""Verdicts of rules that are kept beside one of a token."""
+FORGOTTEN_BYTES_AT_ONCE: Final = 4 * 1024
+"""Verdicts are freed when so many bytes have come, as many as these twice."""
+SIGNATURE_CHARACTERS_KEPT: Final = 16
+"""The last characters of a token, 96 bits of its signature, under which its verdict is found."""
 FORGOTTEN_AT_ONCE: Final = 16
 """Entries that are freed together: one by one it would cost each request, all at once it would be a pause."""
 CACHED_HEADERS: Final = 256
@@ -66,6 +73,8 @@ MAX_PATIENT_THREADS: Final = 2
 FIRST_COOLDOWN: Final = 1.0
 """After a failure without any keys in hand; doubled by each further one, up to `COOLDOWN`."""
 FETCH_TIMEOUT: Final = 5.0
+WAITERS_WOKEN_AT_ONCE: Final = 16
+"""Tasks that go on in one turn of their event loop when keys have come: all at once would be a pause."""
 METADATA_LIFETIME: Final = 24 * 3600.0
 """After it an issuer's metadata is asked for again, by whoever wants it and without waiting."""
 METADATA_SHARE: Final = 0.4

@@ -20,7 +20,7 @@ from bearerguard.observe import log_refusal
 from bearerguard.request import Incoming
 from bearerguard.rules import Rule, authenticated
 from bearerguard.server import ResourceServer
-from bearerguard.token import AccessToken
+from bearerguard.token import AccessToken, judged
 
 __all__ = ["BaseGuard", "Demand", "exact_paths"]
 
@@ -31,10 +31,12 @@ class Demand(Struct, frozen=True):
     Attributes:
         rule: what a token must fulfil.
         optional: whether a request without a token is served too; a bad token is refused all the same.
+        is_constant: whether the rule's verdict may be kept beside the token's; as the rule says.
     """
 
     rule: Rule = authenticated
     optional: bool = False
+    is_constant: bool = False
 
 
 class BaseGuard:
@@ -96,14 +98,15 @@ class BaseGuard:
             ConfigurationError: `rule` is not a rule.
         """
         if optional:
-            return Demand(authenticated if rule is None else rule, optional)
+            rule = authenticated if rule is None else rule
+            return Demand(rule, optional, rule.is_constant)
         rule = authenticated if rule is None else rule
         if not isinstance(rule, Rule):
             raise ConfigurationError(
                 f"{rule!r:.80} is not a rule: write scope('...'), role('...') or the like."
             )
         self._rules[rule] = None
-        return Demand(rule)
+        return Demand(rule, is_constant=rule.is_constant)
 
     def admit(self, request: Incoming, demand: Demand) -> AccessToken | None:
         """Return the token of a request that meets a demand; None only where it is optional.
@@ -121,7 +124,8 @@ class BaseGuard:
                 raise
             return None
         rule = demand.rule
-        return token if rule.allows(token) else self.allow(rule, token)
+        allowed = judged(token, rule) if demand.is_constant else rule.allows(token)
+        return token if allowed else self.allow(rule, token)
 
     async def aadmit(self, request: Incoming, demand: Demand) -> AccessToken | None:
         """The same as `admit`, for a task."""
@@ -135,7 +139,8 @@ class BaseGuard:
                 raise
             return None
         rule = demand.rule
-        return token if rule.allows(token) else self.allow(rule, token)
+        allowed = judged(token, rule) if demand.is_constant else rule.allows(token)
+        return token if allowed else self.allow(rule, token)
 
     def answer(self, error: AuthError) -> Answer:
         """Return the answer to a request that is refused."""

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from bearerguard.errors import AuthError
+
+if TYPE_CHECKING:
+    import logging
 
 __all__: list[str] = []
 
 E = TypeVar("E", bound=AuthError)
 
-_logger = logging.getLogger("bearerguard")
+
+@cache
+def logger() -> logging.Logger:
+    """The logger of all that this library says; what logs is loaded when there is something to say."""
+    import logging  # noqa: PLC0415
+
+    return logging.getLogger("bearerguard")
 
 
 def log_refusal(error: E) -> E:
     """Log why a request was refused; return the error."""
-    if not _logger.isEnabledFor(logging.INFO):
+    log = logger()
+    if not log.isEnabledFor(20):  # INFO
         return error
     kid = None if error.kid is None else ascii(error.kid[:64])
-    _logger.info(
+    log.info(
         "refused: reason=%s provider=%s kid=%s",
         error.reason,
         error.provider,

@@ -6,7 +6,6 @@ answer is the doors' work.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self, cast, final
@@ -21,11 +20,9 @@ from bearerguard.errors import AuthError, ConfigurationError
 from bearerguard.observe import log_refusal
 from bearerguard.provider import Provider
 from bearerguard.request import BareHeaders, Headers, Incoming
-from bearerguard.token import AccessToken
+from bearerguard.token import REMEMBERED, AccessToken
 
-__all__ = ["Admission", "ResourceServer"]
-
-_logger = logging.getLogger("bearerguard")
+__all__ = ["Admission", "ResourceServer", "limit_verdict_memory"]
 
 
 @final
@@ -78,7 +75,7 @@ class ResourceServer:
         self.providers = providers
         self.resource = resource
         self._clock = clock
-        self._keys = KeySources(clock)
+        self._keys = KeySources(clock, defers=snapshot is not None)
         self._pipeline = Pipeline([(provider, self._keys.add(provider)) for provider in providers], clock)
         if snapshot is not None:
             self._keys.restore(snapshot)
@@ -264,6 +261,29 @@ class ResourceServer:
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
+
+
+def limit_verdict_memory(max_bytes: int) -> None:
+    """Bound what all servers of this process together remember of verified tokens; 16 MiB by default.
+
+    What was remembered so far is forgotten, which costs one signature check for each token.
+
+    Args:
+        max_bytes: 0 remembers nothing.
+
+    Raises:
+        ConfigurationError: not a number of bytes from 0 up.
+
+    Example:
+        ```python
+        limit_verdict_memory(64 * 1024 * 1024)
+        ```
+    """
+    if max_bytes.__class__ is not int or max_bytes < 0:
+        raise ConfigurationError(
+            f"limit_verdict_memory is given {max_bytes!r:.80}: give a number of bytes from 0 up."
+        )
+    REMEMBERED.limit(max_bytes)
 
 
 class _Closed:

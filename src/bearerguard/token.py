@@ -6,44 +6,85 @@ It verifies nothing itself and never shows the token text unless asked for `raw`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from bearerguard._core.claim_path import look_up, texts_in, texts_of
+from bearerguard._core.shared_bound import SharedBound, weight_of
+from bearerguard._jose import base64url
 from bearerguard._jose.json_object import decode_object_again
-from bearerguard._limits import MAX_KEPT_CLAIMS, MAX_KEPT_CLAIMS_BYTES
+from bearerguard._limits import (
+    KEPT_CLAIMS_BYTES,
+    KEPT_RULE_BYTES,
+    MAX_KEPT_RULES,
+    VERDICT_MEMORY_BYTES,
+)
 
 if TYPE_CHECKING:
     from bearerguard.provider import Provider
 
 __all__ = ["AccessToken"]
 
+REMEMBERED = SharedBound(VERDICT_MEMORY_BYTES)
+"""The bound of what all servers of the process remember of tokens."""
+
 
 class Claims(Struct, gc=False):
-    """What a provider says of a token, as JSON; shared by all tokens of the same text.
+    """What a provider says of a token; shared by all tokens of the same text.
 
-    A few claims are kept decoded as well once they were asked for, if none of them can be changed in place.
+    Attributes:
+        provider: who says it.
+        weight: the bytes that it takes, with what was kept.
+        kept: what was read of the token, once it came a second time.
     """
 
     provider: Provider
-    payload: bytes
-    kept: dict[str, Any] | None
+    weight: int
+    kept: Kept | None
 
-    def members(self) -> dict[str, Any]:
-        """Return the claims as a dict of the caller's own."""
-        kept = self.kept
-        if kept is not None:
-            return kept.copy()
-        claims = decode_object_again(self.payload)
-        if (
-            len(self.payload) <= MAX_KEPT_CLAIMS_BYTES
-            and len(claims) <= MAX_KEPT_CLAIMS
-            and not any(value.__class__ is list or value.__class__ is dict for value in claims.values())
-        ):
-            self.kept = claims.copy()
+
+class Kept(Struct, gc=False):
+    """What was read of a token. Nothing of it is handed out that can be changed in place.
+
+    Attributes:
+        claims: all claims.
+        containers: what in them can be changed in place.
+        scopes: once they were asked for; likewise `roles` and `permissions`.
+        verdicts: of rules that say the same of the same claims, by the rule's `id`, with the rule.
+    """
+
+    claims: dict[str, Any]
+    containers: Containers
+    verdicts: dict[int, tuple[Judge, bool]]
+    scopes: frozenset[str] | None = None
+    roles: frozenset[str] | None = None
+    permissions: frozenset[str] | None = None
+
+    def copy(self) -> dict[str, Any]:
+        """Return all claims, of which the caller may change everything."""
+        claims = self.claims.copy()
+        for name, copy in self.containers:
+            claims[name] = copy(claims[name])
         return claims
+
+
+Containers = tuple[tuple[str, Callable[[Any], Any]], ...]
+"""The names of the claims that can be changed in place, each with what copies it."""
+
+
+def _containers_in(claims: dict[str, Any]) -> Containers:
+    return tuple(
+        (name, list.copy if value.__class__ is list and not any(map(_is_container, value)) else to_builtins)
+        for name, value in claims.items()
+        if _is_container(value)
+    )
+
+
+def _is_container(value: Any) -> bool:
+    return value.__class__ is dict or value.__class__ is list
 
 
 class AccessToken:
@@ -70,32 +111,32 @@ class AccessToken:
     @property
     def claims(self) -> MappingProxyType[str, Any]:
         """All claims, read-only (RFC 7519, section 4)."""
-        return MappingProxyType(self._decoded())
+        claims = self._claims
+        if claims is None:
+            claims = self._claims = self._keep().copy()
+        return MappingProxyType(claims)
 
     def claims_copy(self) -> dict[str, Any]:
         """Return all claims as a dict that its owner may change: half the time of copying `claims`."""
         claims = self._claims
-        if claims is None:
-            kept = self._signed.kept
-            claims = self._decoded() if kept is None else kept
-        return claims.copy()
+        return self._keep().copy() if claims is None else claims.copy()
 
     @property
     def issuer(self) -> str:
         """Who issued the token: `iss` (RFC 7519, section 4.1.1); empty only where any issuer is accepted."""
-        issuer: str = self._decoded().get("iss") or ""
+        issuer: str = self._look().get("iss") or ""
         return issuer
 
     @property
     def subject(self) -> str | None:
         """Whom the token is about: `sub` (RFC 9068, section 2.2); the client itself where no user is."""
-        subject: str | None = self._decoded().get("sub")
+        subject: str | None = self._look().get("sub")
         return subject
 
     @property
     def client_id(self) -> str | None:
         """Which client got the token: `client_id` (RFC 8693, section 4.3), `azp` or `appid`."""
-        claims = self._decoded()
+        claims = self._look()
         for name in ("client_id", "azp", "appid"):
             if isinstance(claims.get(name), str):
                 client_id: str = claims[name]
@@ -108,20 +149,26 @@ class AccessToken:
 
         Elsewhere where the provider's `scope_claim` says so.
         """
-        claims, path = self._decoded(), self._signed.provider.scope_claim
-        if path is not None:
-            return texts_in(look_up(claims, path))
-        return texts_in(claims.get("scope")) | texts_in(claims.get("scp"))
+        kept = self._signed.kept
+        if kept is not None and kept.scopes is not None:
+            return kept.scopes
+        return self._names("scopes", _scopes_in)
 
     @property
     def roles(self) -> frozenset[str]:
         """The roles of the subject, from where the provider's `roles_claim` says: `roles` by default."""
-        return texts_of(look_up(self._decoded(), self._signed.provider.roles_claim))
+        kept = self._signed.kept
+        if kept is not None and kept.roles is not None:
+            return kept.roles
+        return self._names("roles", _roles_in)
 
     @property
     def permissions(self) -> frozenset[str]:
         """The permissions of the subject: the claim `permissions`."""
-        return texts_of(self._decoded().get("permissions"))
+        kept = self._signed.kept
+        if kept is not None and kept.permissions is not None:
+            return kept.permissions
+        return self._names("permissions", _permissions_in)
 
     @property
     def expires_at(self) -> float | None:
@@ -129,13 +176,13 @@ class AccessToken:
 
         None where its provider does not say: only by introspection (RFC 7662, section 2.2), never in a JWT.
         """
-        expires_at: float | None = self._decoded().get("exp")
+        expires_at: float | None = self._look().get("exp")
         return expires_at
 
     @property
     def issued_at(self) -> float | None:
         """When the token was issued, in seconds since 1970 (RFC 7519, section 4.1.6)."""
-        issued_at: float | None = self._decoded().get("iat")
+        issued_at: float | None = self._look().get("iat")
         return issued_at
 
     @property
@@ -153,11 +200,45 @@ class AccessToken:
         """The token text itself, for calling another API on behalf of the client. A secret."""
         return self._raw.decode()
 
-    def _decoded(self) -> dict[str, Any]:
+    def _look(self) -> dict[str, Any]:
+        """All claims, only to be looked at."""
+        kept = self._signed.kept
+        if kept is not None:
+            return kept.claims
         claims = self._claims
-        if claims is None:
-            claims = self._claims = self._signed.members()
-        return claims
+        return self._keep().claims if claims is None else claims
+
+    def _keep(self) -> Kept:
+        """What was read of the token; it has come a second time, so reading it pays."""
+        signed = self._signed
+        kept = signed.kept
+        if kept is None:
+            payload = self._raw.split(b".", 2)[1]
+            claims = decode_object_again(base64url.decode(payload))
+            kept = Kept(claims, _containers_in(claims), {})
+            weight = KEPT_CLAIMS_BYTES + weight_of(claims) + weight_of(kept.containers)
+            if signed.weight + weight <= REMEMBERED.half:
+                signed.kept = kept
+                self._grow(weight)
+            else:
+                self._claims = kept.copy()
+        return kept
+
+    def _names(self, what: str, read: Callable[[dict[str, Any], Provider], frozenset[str]]) -> frozenset[str]:
+        """Read the scopes, roles or permissions, and keep them where claims are kept."""
+        own, provider = self._claims, self.provider
+        # Asked once: what comes of a request's own claims, which it may have changed, is never kept.
+        kept = self._keep() if own is None else self._signed.kept
+        if kept is None:
+            return read(own or {}, provider)
+        names = read(kept.claims, provider)
+        setattr(kept, what, names)
+        self._grow(weight_of(names))
+        return names
+
+    def _grow(self, weight: int) -> None:
+        self._signed.weight += weight
+        REMEMBERED.weigh(weight)
 
     def __repr__(self) -> str:
         return f"AccessToken(provider={self._signed.provider.name!r}, subject={self.subject!r})"
@@ -173,3 +254,51 @@ class AccessToken:
     def __reduce__(self) -> str:
         # A verified token that travels between processes is a token that nobody verified.
         raise TypeError("an AccessToken cannot be pickled: send its raw text and verify it there")
+
+
+class Judge(Protocol):
+    """A rule, as far as a token knows it."""
+
+    def allows(self, token: AccessToken, /) -> bool:
+        """Whether the token fulfils it."""
+        ...
+
+
+def looked_up(token: AccessToken, path: str | tuple[str, ...]) -> Any:
+    """Return a claim by its path, only to be looked at: it may be shared with other requests."""
+    return look_up(token._look(), path)  # noqa: SLF001 - of this file, and not for programs
+
+
+def judged(token: AccessToken, rule: Judge) -> bool:
+    """Return the verdict of a rule that says the same of the same claims, remembered where claims are kept.
+
+    Args:
+        token: the token.
+        rule: the rule, of which there are few: one for each route.
+    """
+    kept = token._signed.kept  # noqa: SLF001 - of this file, and not for programs
+    if kept is None:
+        return rule.allows(token)
+    verdict = kept.verdicts.get(id(rule))
+    if verdict is not None and verdict[0] is rule:  # it is held here, so nothing else has its `id`
+        return verdict[1]
+    allowed = rule.allows(token)
+    if len(kept.verdicts) < MAX_KEPT_RULES:
+        kept.verdicts[id(rule)] = (rule, allowed)
+        token._grow(KEPT_RULE_BYTES)  # noqa: SLF001 - as above
+    return allowed
+
+
+def _scopes_in(claims: dict[str, Any], provider: Provider) -> frozenset[str]:
+    path = provider.scope_claim
+    if path is not None:
+        return texts_in(look_up(claims, path))
+    return texts_in(claims.get("scope")) | texts_in(claims.get("scp"))
+
+
+def _roles_in(claims: dict[str, Any], provider: Provider) -> frozenset[str]:
+    return texts_of(look_up(claims, provider.roles_claim))
+
+
+def _permissions_in(claims: dict[str, Any], _: Provider) -> frozenset[str]:
+    return texts_of(claims.get("permissions"))

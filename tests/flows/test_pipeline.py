@@ -341,7 +341,7 @@ class CountingKeys(KeyIndex):
         self.tried = 0
         self._any = {"ES256": (self.verify,)}
 
-    def verify(self, signature: bytes, signing_input: bytes) -> bool:
+    def verify(self, signature: bytes, signing_input: bytes, _: object = None, /) -> bool:
         self.tried += 1
         return False
 
@@ -377,7 +377,7 @@ class Counted:
             index._any[alg] = tuple(self.verify for _ in verifiers)
         return index
 
-    def verify(self, signature: bytes, signing_input: bytes) -> bool:
+    def verify(self, signature: bytes, signing_input: bytes, _: object = None, /) -> bool:
         self.checks += 1
         return False
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from bearerguard import InvalidToken
 from bearerguard._core.generations import Generations
-from bearerguard._limits import MAX_CACHED_HEADER_BYTES
+from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
+from bearerguard._flows.jwt import read_unread
+from bearerguard._limits import FORGOTTEN_BYTES_AT_ONCE, MAX_CACHED_HEADER_BYTES
 from bearerguard.testing import Issuer
 from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, admitting, refusal, wanted
 
@@ -76,12 +83,15 @@ def test_a_token_from_memory_is_not_verified_again() -> None:
 def test_a_token_that_was_not_brought_for_a_while_is_still_in_memory() -> None:
     source = StubSource(JWKS)
     server = admitting(source)
-    server.pipeline._verdicts = Generations(2)
-    for token in (TOKEN, ISSUER.token()):  # one generation is full
-        accepted(server.attempt(token, NOW))
+    bound = SharedBound(FORGOTTEN_BYTES_AT_ONCE)
+    server.pipeline._verdicts = WeighedGenerations(bound)
+    accepted(server.attempt(TOKEN, NOW))
+    while not server.pipeline._verdicts.old:  # one generation is full
+        accepted(server.attempt(ISSUER.token(), NOW))
     assert source.key_set is not None
     source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
     accepted(server.attempt(TOKEN, NOW + 1))
+    assert TOKEN[-16:].encode() in server.pipeline._verdicts.young
 
 
 def test_what_one_request_does_to_its_claims_no_other_sees() -> None:
@@ -137,10 +147,112 @@ def test_a_key_set_that_never_grows_old_never_asks_for_a_refresh() -> None:
     assert source.key_set.refresh_at == float("inf")
 
 
-def test_a_payload_too_large_to_remember_is_verified_anew_each_time() -> None:
+def test_a_token_of_any_size_is_remembered() -> None:
     source = StubSource(JWKS)
     server = admitting(source)
-    token = ISSUER.token(padding="x" * 4096)
+    token = ISSUER.token(padding="x" * 11_500)
+    assert len(token) > 15_000
     accepted(server.attempt(token, NOW))
-    assert len(server.pipeline._verdicts) == 0
-    assert accepted(server.attempt(token, NOW)).claims["padding"] == "x" * 4096
+    assert source.key_set is not None
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+    assert accepted(server.attempt(token, NOW)).claims["padding"] == "x" * 11_500
+
+
+def test_a_token_that_ends_like_a_remembered_one_is_another_token() -> None:
+    server = admitting(StubSource(JWKS))
+    token = ISSUER.token()
+    accepted(server.attempt(token, NOW))
+    header, payload, signature = token.split(".")
+    other = ISSUER.token(sub="eve").split(".")[1]
+    assert refusal(server, f"{header}.{other}.{signature}").reason == "signature"
+    half = len(signature) // 2
+    altered = signature[:5] + ("B" if signature[5] == "A" else "A") + signature[6:]
+    assert refusal(server, f"{header}.{payload}.{altered}").reason == "signature"
+    assert refusal(server, f"{header}.{payload}.{signature[half:]}").reason == "signature"
+    assert accepted(server.attempt(token, NOW)).subject == "user-1"
+
+
+def test_servers_do_not_see_each_others_verdicts() -> None:
+    one, other = admitting(StubSource(JWKS)), admitting(StubSource(Issuer(algorithm="ES256").jwks()))
+    accepted(one.attempt(TOKEN, NOW))
+    assert wanted(other.attempt(TOKEN, NOW)).cause == "unknown_kid"
+
+
+def test_a_bound_token_weighs_what_it_is_bound_to() -> None:
+    server = admitting(StubSource(JWKS))
+    for cnf in ({}, {"jkt": "x" * 5000}):
+        with pytest.raises(InvalidToken):
+            server.attempt(ISSUER.token(cnf=cnf), NOW)
+    light, heavy = (verdict.weight for verdict in server.pipeline._verdicts.young.values())
+    assert heavy - light > 5000
+
+
+# -- a payload of many parts is read after its signature was checked
+
+MANY: list[Any] = [[]] * 1000
+
+
+def test_a_payload_of_many_parts_is_accepted_like_any_other() -> None:
+    server = admitting(StubSource(JWKS))
+    token = ISSUER.token(parts=MANY)
+    for _ in range(3):
+        assert accepted(server.attempt(token, NOW)).claims["parts"] == MANY
+    waiting = StubSource()
+    server = admitting(waiting)
+    assert wanted(server.attempt(token, NOW)).cause == "missing"
+    waiting.publish(JWKS)
+    assert server.stages is not None
+    with pytest.raises(StopIteration) as stop:
+        server.stages.send(None)
+    assert accepted(stop.value.value).claims["parts"] == MANY
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"iss": "https://other.test"}, "issuer"),
+        ({"iss": MANY}, "invalid_claim"),
+        ({"iss": None}, "missing_claim"),
+        ({"aud": MANY}, "invalid_claim"),
+        ({"exp": NOW - 60}, "expired"),
+    ],
+    ids=["other issuer", "no text", "null", "audience", "expired"],
+)
+def test_a_payload_of_many_parts_is_refused_like_any_other(claims: dict[str, Any], reason: str) -> None:
+    server = admitting(StubSource(JWKS))
+    assert refusal(server, ISSUER.token(parts=MANY, **claims)).reason == reason
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"iss":"%s","a":[%s]',
+        b'{"iss":"%s","a":[%s],}',
+        b'{"iss":"%s","a":[%s],"b":"\xff"}',
+        b'{"iss":"%s","a":[%s],"b":"\\ud800"}',
+        b'{"iss":"%s","a":[%s],"b":01}',
+        b'{"iss":"%s","a":[%s],"b":"\n"}',
+        b'{"iss":"%s","a":[%s]} x',
+        b'{"iss":"\xff%s","a":[%s]}',
+    ],
+    ids=ascii,
+)
+def test_many_parts_that_are_not_json_are_malformed_with_a_good_signature_too(payload: bytes) -> None:
+    body = payload % (ISSUER.url.encode(), b",".join([b"[]"] * 1000))
+    server = admitting(StubSource(JWKS))
+    assert refusal(server, ISSUER.sign(body)).reason == "malformed"
+
+
+def test_an_issuer_that_only_one_of_two_readings_knows_is_malformed() -> None:
+    with pytest.raises(InvalidToken) as refused:
+        read_unread(b'{"iss":1}')
+    assert refused.value.reason == "malformed"
+
+
+@pytest.mark.parametrize("name", [b"iss", b"\\u0069ss"])
+def test_of_two_issuers_in_many_parts_the_last_counts_or_neither(name: bytes) -> None:
+    """Never the first: the one that was asked is the one that the claims say."""
+    body = b'{"iss":"%s","%s":"https://other.test","exp":%d,"a":[%s]}'
+    body %= (ISSUER.url.encode(), name, int(NOW) + 60, b",".join([b"[]"] * 1000))
+    server = admitting(StubSource(JWKS))
+    assert refusal(server, ISSUER.sign(body)).reason in {"issuer", "malformed"}

@@ -530,3 +530,22 @@ def test_verify_may_be_none_or_a_path_object(tmp_path: Path) -> None:
     assert isinstance(HttpClient({"verify": tmp_path})._options["verify"], ssl.SSLContext)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         HttpClient({"verify": tmp_path / "missing.pem"})
+
+
+def test_a_client_that_defers_loads_its_library_with_the_first_session() -> None:
+    client = HttpClient({"timeout": 3}, defers=True)
+    assert (client.library, client.timeout) == (None, 3)
+    client.session()
+    assert client.library is not None
+    loaded = client.library
+    client.load()
+    assert client.library is loaded
+
+
+def test_a_client_that_defers_looks_at_options_all_the_same() -> None:
+    with pytest.raises(ConfigurationError):
+        HttpClient({"no_such": 1}, defers=True)
+
+
+def test_a_client_that_defers_does_not_where_options_have_to_be_looked_at() -> None:
+    assert HttpClient({"trust_env": False}, defers=True).library is not None

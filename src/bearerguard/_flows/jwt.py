@@ -12,13 +12,18 @@ from collections.abc import Callable, Generator, Iterable
 from math import inf
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct, to_builtins
+from msgspec.json import Decoder
 
 from bearerguard._core.claims import ClaimChecks, ClaimsSet, compose_checks
+from bearerguard._core.shared_bound import weight_of
 from bearerguard._core.token_kind import refuse_other_kinds
 from bearerguard._flows.effects import Cause, KeySource, WaitForKeys
+from bearerguard._jose.algorithms import Hashed
+from bearerguard._jose.json_object import decode_json, decode_object
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
+from bearerguard._limits import VERDICT_BYTES
 from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
 from bearerguard.provider import Provider
 from bearerguard.token import Claims
@@ -32,6 +37,7 @@ class Verdict(Claims, gc=False):
         until: from when on it holds no longer, in seconds since 1970.
         source: where the keys are.
         keys: the keys under which it was made.
+        digest: the SHA-256 of the whole token, signature included.
         confirmation: the claim `cnf` (RFC 7800): what whoever presents the token has to prove.
         may_be_kept: whether the same would be said again; not where another provider could not be asked.
     """
@@ -40,6 +46,7 @@ class Verdict(Claims, gc=False):
     until: float
     source: KeySource
     keys: KeyIndex
+    digest: bytes
     confirmation: dict[str, Any] | None
     may_be_kept: bool = True
 
@@ -62,20 +69,22 @@ class JwtVerifier(Struct, frozen=True):
     def decide(  # noqa: PLR0917 - the parts of a token; on the way of each new one no object is made of them
         self,
         header: Header,
-        claims: ClaimsSet,
+        claims: ClaimsSet | None,
         payload: bytes,
         signing_input: bytes,
         signature: bytes,
+        hashed: Hashed,
         now: float,
     ) -> Verdict | Deciding:
         """Make every check, in an order that learns nothing from a token before its signature.
 
         Args:
             header: the token's header.
-            claims: its claims.
+            claims: its claims; None where they are to be read once the signature was checked.
             payload: the JSON text of them.
             signing_input: what the signature is over.
             signature: the signature.
+            hashed: the signing input, hashed with SHA-256.
             now: seconds since 1970.
 
         Returns:
@@ -94,30 +103,28 @@ class JwtVerifier(Struct, frozen=True):
         if key_set is None or (
             not key_set.fetched_at <= now < key_set.refresh_at and not is_usable(source, key_set, now)
         ):
-            return self._after("missing", None, header, claims, payload, signing_input, signature)
+            return self._after("missing", None, header, claims, payload, signing_input, signature, hashed)
         keys = key_set.keys
         for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
-            if verify(signature, signing_input):
-                until = self.check(claims, now)
-                if self.refuses_other_kinds and typ != "at+jwt":
-                    refuse_other_kinds(claims)
-                return Verdict(self.provider, payload, None, now, until, source, keys, _cnf(claims))
+            if verify(signature, signing_input, hashed):
+                return self._verdict(claims, payload, typ, now, keys)
         if key_set.refresh_at == inf:
             raise _not_signed(keys, alg, kid)
         # No key of that name: it may have been published since. Keys without a name may have been replaced,
         # and so may one under its old name.
         cause: Cause = "signature" if (alg, kid) in keys.named else "unknown_kid"
-        return self._after(cause, keys, header, claims, payload, signing_input, signature)
+        return self._after(cause, keys, header, claims, payload, signing_input, signature, hashed)
 
     def _after(  # noqa: PLR0917 - as `decide`
         self,
         cause: Cause,
         tried: KeyIndex | None,
         header: Header,
-        claims: ClaimsSet,
+        claims: ClaimsSet | None,
         payload: bytes,
         signing_input: bytes,
         signature: bytes,
+        hashed: Hashed,
     ) -> Deciding:
         """Wait for keys, once; then decide for good. Keys that were tried before are not tried again."""
         source, (alg, kid, typ) = self.source, header
@@ -131,14 +138,24 @@ class JwtVerifier(Struct, frozen=True):
         keys = key_set.keys
         if keys is not tried:
             for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
-                if verify(signature, signing_input):
-                    until = self.check(claims, now)
-                    if self.refuses_other_kinds and typ != "at+jwt":
-                        refuse_other_kinds(claims)
-                    return Verdict(self.provider, payload, None, now, until, source, keys, _cnf(claims))
+                if verify(signature, signing_input, hashed):
+                    return self._verdict(claims, payload, typ, now, keys)
         if retry_after is not None and (alg, kid) not in keys.named:
             raise _unavailable(retry_after)
         raise _not_signed(keys, alg, kid)
+
+    def _verdict(
+        self, claims: ClaimsSet | None, payload: bytes, typ: str | None, now: float, keys: KeyIndex
+    ) -> Verdict:
+        """Check what the signature was found to be good for."""
+        if claims is None:
+            claims = read_unread(payload)
+        until = self.check(claims, now)
+        if self.refuses_other_kinds and typ != "at+jwt":
+            refuse_other_kinds(claims)
+        confirmation = _cnf(claims) if "cnf" in claims else None
+        weight = VERDICT_BYTES if confirmation is None else VERDICT_BYTES + weight_of(confirmation)
+        return Verdict(self.provider, weight, None, now, until, self.source, keys, b"", confirmation)
 
 
 class SameIssuer(Struct, frozen=True):
@@ -182,11 +199,11 @@ def _verdict_or_none(
     verifier: JwtVerifier, waiting: Deciding | None, refusals: list[AuthError], parts: tuple[Any, ...]
 ) -> Generator[WaitForKeys, float | None, Verdict | None]:
     """What one of several says, from where it waits or from the beginning; None where it refuses."""
-    header, claims, payload, signing_input, signature, _ = parts
+    header, claims, payload, signing_input, signature, hashed, _ = parts
     now = verifier.clock()
     try:
         outcome = (
-            verifier.decide(header, claims, payload, signing_input, signature, now)
+            verifier.decide(header, claims, payload, signing_input, signature, hashed, now)
             if waiting is None
             else waiting
         )
@@ -246,12 +263,51 @@ def is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
     return True
 
 
-def _cnf(claims: ClaimsSet) -> dict[str, Any] | None:
+def _cnf(claims: ClaimsSet) -> dict[str, Any]:
     """What the token is bound to (RFC 7800, section 3.1); any other `cnf` binds to nothing known."""
-    if "cnf" not in claims:
-        return None
     confirmation = claims["cnf"]
-    return confirmation if isinstance(confirmation, dict) else {}
+    if not isinstance(confirmation, dict):
+        return {}
+    copied: dict[str, Any] = to_builtins(confirmation)  # the first request may change its claims
+    return copied
+
+
+class _Issuer(Struct, gc=False):
+    """Of a payload, the one member that says whom to ask; of the others nothing is made."""
+
+    iss: Raw = Raw()
+
+
+_read_issuer = Decoder(_Issuer).decode
+
+
+def unread_issuer(payload: bytes) -> Any:
+    """Return the `iss` of a payload that is not to be read before its signature was checked.
+
+    Raises:
+        ValueError: it is not a JSON object.
+    """
+    issuer = decode_json(payload, _read_issuer).iss
+    text = bytes(issuer)
+    if not text:
+        return None
+    # What is neither a string nor null is malformed, whatever it is: nothing is made of it either.
+    return decode_json(text) if text[:1] in (b'"', b"n") else False
+
+
+def read_unread(payload: bytes) -> ClaimsSet:
+    """Return the claims of a payload whose signature was checked, and of which `iss` was read before.
+
+    Raises:
+        InvalidToken: it is not JSON after all, or says something else of its issuer to the whole parser.
+    """
+    try:
+        claims = decode_object(payload)
+        if claims.get("iss") == unread_issuer(payload):
+            return claims
+    except ValueError:
+        pass
+    raise InvalidToken("malformed", "The token's payload is not a base64url JSON object.")
 
 
 NOT_TRUSTED = "The token was not issued by a provider that this API trusts."

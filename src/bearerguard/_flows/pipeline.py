@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from bearerguard._core.claims import ClaimsSet
 from bearerguard._core.generations import Generations
+from bearerguard._core.shared_bound import WeighedGenerations
 from bearerguard._flows.binding import prove
 from bearerguard._flows.effects import KeySource, WaitForKeys
 from bearerguard._flows.jwt import (
@@ -27,23 +28,23 @@ from bearerguard._flows.jwt import (
     SameIssuer,
     Verdict,
     is_usable,
+    unread_issuer,
     verifiers_by_issuer,
 )
 from bearerguard._jose import base64url
 from bearerguard._jose.jose_error import JoseError
-from bearerguard._jose.json_object import AN_OBJECT, decode_json
+from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import Header, parse_header, split
 from bearerguard._limits import (
     CACHED_HEADERS,
-    CACHED_TOKENS,
     MAX_CACHED_HEADER_BYTES,
-    MAX_CACHED_PAYLOAD_BYTES,
     MAX_TOKEN_BYTES,
+    SIGNATURE_CHARACTERS_KEPT,
 )
 from bearerguard.errors import AuthError, InvalidToken
 from bearerguard.provider import Provider
 from bearerguard.request import Incoming
-from bearerguard.token import AccessToken
+from bearerguard.token import REMEMBERED, AccessToken
 
 Effect = WaitForKeys
 """What an admission may ask of the world; each effect has one branch in each driver."""
@@ -64,7 +65,7 @@ class Pipeline:
         self.providers = tuple(provider for provider, _ in trusted)
         self._clock = clock
         self._by_issuer = verifiers_by_issuer(trusted, clock)
-        self._verdicts: Generations[bytes, Verdict] = Generations(CACHED_TOKENS)
+        self._verdicts: WeighedGenerations[bytes, Verdict] = WeighedGenerations(REMEMBERED)
         self._headers: Generations[bytes, Header] = Generations(CACHED_HEADERS)
 
     def admit(  # noqa: C901 - a call more for each stage would cost a tenth of a repeated token
@@ -85,16 +86,27 @@ class Pipeline:
         if len(raw) > MAX_TOKEN_BYTES:
             raise InvalidToken("too_large", "The token is too long.")
         now = self._clock()
-        # The whole token, signature included, by a hash that nobody can make collide.
-        digest = sha256(raw).digest()
+        # Found by a piece of its signature, and then compared as a whole, signature included, by a hash that
+        # nobody can make collide.
         verdicts = self._verdicts
-        verdict = verdicts.young.get(digest)
-        if verdict is None and digest in verdicts.old:
-            verdict = verdicts.get(digest)
-        if verdict is not None and _holds(verdict, now):
-            if verdict.confirmation is not None:
-                prove(verdict, request)
-            return AccessToken(raw, verdict, now)
+        piece = raw[-SIGNATURE_CHARACTERS_KEPT:]
+        verdict = verdicts.young.get(piece)
+        if verdict is None and piece in verdicts.old:
+            verdict = verdicts.get(piece)
+        if verdict is not None and sha256(raw).digest() == verdict.digest:
+            # The verdict would be the same again: not past `exp`, not before it was made (by a clock that was
+            # set back), not of keys out of use.
+            source = verdict.source
+            key_set = source.key_set
+            if (
+                verdict.since <= now < verdict.until
+                and key_set is not None
+                and key_set.keys is verdict.keys
+                and (key_set.fetched_at <= now < key_set.refresh_at or is_usable(source, key_set, now))
+            ):
+                if verdict.confirmation is not None:
+                    prove(verdict, request)
+                return AccessToken(raw, verdict, now)
         try:
             head, body, tail, signing_input = split(raw)
             # Looked up here first: a call more would cost as much as the look-up.
@@ -103,24 +115,26 @@ class Pipeline:
             raise InvalidToken(error.reason, error.said_of("The token")) from None
         try:
             payload = base64url.decode(body)
-            claims: ClaimsSet = decode_json(payload, AN_OBJECT)
+            claims = decode_small_object(payload)
+            issuer = unread_issuer(payload) if claims is None else claims.get("iss")
         except ValueError:
             raise InvalidToken("malformed", "The token's payload is not a base64url JSON object.") from None
         try:
             signature = base64url.decode(tail)
         except ValueError:
             raise InvalidToken("malformed", "The token's signature is not base64url.") from None
-        issuer = claims.get("iss")
         verifier = self._by_issuer.get(issuer) if issuer.__class__ is str else None
         if verifier is None:
             verifier = self._of_any_issuer(issuer)
+        hashed = sha256(signing_input)
         try:
-            outcome = verifier.decide(header, claims, payload, signing_input, signature, now)
+            outcome = verifier.decide(header, claims, payload, signing_input, signature, hashed, now)
             if type(outcome) is not Verdict:  # `isinstance` asks the metaclass of a `Struct`
                 deciding = cast("Deciding", outcome)
-                return self._stages(deciding, verifier, raw, digest, header, claims, request)
-            if len(payload) <= MAX_CACHED_PAYLOAD_BYTES:
-                verdicts.put(digest, outcome)
+                return self._stages(deciding, verifier, raw, header, claims, request)
+            hashed.update(b"." + tail)  # goes on from the signing input to the whole
+            outcome.digest = hashed.digest()
+            verdicts.put(piece, outcome)
             if outcome.confirmation is not None:
                 prove(outcome, request)
         except AuthError as error:
@@ -132,15 +146,15 @@ class Pipeline:
         deciding: Deciding,
         verifier: JwtVerifier | SameIssuer,
         raw: bytes,
-        digest: bytes,
         header: Header,
-        claims: ClaimsSet,
+        claims: ClaimsSet | None,
         request: Incoming | None,
     ) -> Stages:
         try:
             verdict = yield from deciding
-            if verdict.may_be_kept and len(verdict.payload) <= MAX_CACHED_PAYLOAD_BYTES:
-                self._verdicts.put(digest, verdict)
+            if verdict.may_be_kept:
+                verdict.digest = sha256(raw).digest()
+                self._verdicts.put(raw[-SIGNATURE_CHARACTERS_KEPT:], verdict)
             if verdict.confirmation is not None:
                 prove(verdict, request)
         except AuthError as error:
@@ -173,18 +187,3 @@ def _told(error: AuthError, header: Header, verifier: JwtVerifier | SameIssuer) 
     if isinstance(verifier, JwtVerifier):
         error.provider = verifier.provider.name
     return error
-
-
-def _holds(verdict: Verdict, now: float) -> bool:
-    """Whether a verdict would be the same again: the time, and the keys.
-
-    Not past `exp`, not before it was made (by a clock that was set back), not of keys out of use.
-    """
-    source = verdict.source
-    key_set = source.key_set
-    return (
-        verdict.since <= now < verdict.until
-        and key_set is not None
-        and key_set.keys is verdict.keys
-        and (key_set.fetched_at <= now < key_set.refresh_at or is_usable(source, key_set, now))
-    )

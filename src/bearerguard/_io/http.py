@@ -3,7 +3,7 @@
 Redirects are never followed, whatever the options say, and nothing that one answer brought can keep the next
 question from being asked. Loopback is asked without a proxy and without a resolver. The client library is
 imported when the first provider with an address is configured, so that neither `import bearerguard` nor a
-request pays for it.
+request pays for it; where a snapshot brings the keys, with the first refresh.
 """
 
 from __future__ import annotations
@@ -41,17 +41,31 @@ class HttpClient:
 
     Args:
         options: arguments of `httpx2.Client`.
+        defers: whether the library is loaded with the first refresh, unless it has to look at options.
 
     Raises:
         ConfigurationError: where `httpx2.Client` does not take the options.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], *, defers: bool = False) -> None:
+        self.library: Any = None
+        self.timeout = FETCH_TIMEOUT
+        self._given = options
+        timeout = options.get("timeout", FETCH_TIMEOUT)
+        if defers and options.keys() <= {"timeout"} and isinstance(timeout, int | float):
+            self.timeout = _seconds_in_all(timeout)
+        else:
+            self.load()
+
+    def load(self) -> None:
+        """Import the library and have it look at the options, if that was not done yet."""
+        if self.library is not None:
+            return
         # Here, so that `import bearerguard` does not pay for it, nor does the first request.
         import httpx2  # noqa: PLC0415
 
         codecs.lookup("idna")  # which every name of a host is looked up by, and which takes time to load
-        self.library: Any = httpx2
+        options = self._given
         self.unanswered: set[str] = set()
         """Addresses whose last conditional request brought neither keys nor a 304: the next has no condition.
 
@@ -74,11 +88,13 @@ class HttpClient:
             if self._loads_certificates:
                 tried["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             httpx2.Client(**tried).close()
+            self.library = httpx2
         except Exception as problem:  # noqa: BLE001 - whatever its constructor makes of a user's options
             raise ConfigurationError(_what_is_not_taken(httpx2.Client, options, problem)) from None
 
     def session(self) -> Session:
         """Return what fetches the documents of one refresh, within the time it has in all."""
+        self.load()
         return Session(self)
 
     @property

@@ -6,7 +6,6 @@ server's own register of them warms up, reports, saves and restores; it never fe
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
@@ -18,6 +17,7 @@ from bearerguard._flows.key_fetch import Called, Discovered, Origin, Published
 from bearerguard._io.key_report import VERSION, entries_of, export, health_of, restore
 from bearerguard._io.static_keys import StaticKeySource, static_source
 from bearerguard.errors import ConfigurationError, ProviderUnavailable
+from bearerguard.observe import logger
 from bearerguard.provider import Provider, RemoteKeys
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="SingleFlight[Any]")
 AnyKeySource: TypeAlias = "RemoteKeySource | StaticKeySource"
 
-_logger = logging.getLogger("bearerguard")
 _remote: weakref.WeakValueDictionary[Any, RemoteKeySource] = weakref.WeakValueDictionary()
 _metadata: weakref.WeakValueDictionary[Any, MetadataSource] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
@@ -43,10 +42,12 @@ class KeySources:
 
     Args:
         clock: seconds since 1970.
+        defers: whether what fetches is loaded with the first refresh, as `restore` will bring keys.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *, defers: bool = False) -> None:
         self._clock = clock
+        self._defers = defers
         # Replaced as a whole by `add`, never changed: walking it needs no lock.
         self._sources: Mapping[str, AnyKeySource] = {}
         self._metadata: Mapping[str, MetadataSource] = {}
@@ -64,11 +65,11 @@ class KeySources:
         with self._adding:
             self._check_open()
             for sentence in provider.left_out:
-                _logger.warning("provider %r: %s", provider.name, sentence)
+                logger().warning("provider %r: %s", provider.name, sentence)
             if provider.key_set is not None:
                 source: AnyKeySource = static_source(provider.key_set, provider.name, self._clock)
             else:
-                source, metadata = _shared(provider, self._clock, self)
+                source, metadata = _shared(provider, self._clock, self, defers=self._defers)
                 if metadata is not None:
                     self._metadata = {**self._metadata, provider.name: metadata}
             self._sources = {**self._sources, provider.name: source}
@@ -141,7 +142,10 @@ class KeySources:
         for name, entry in entries_of(snapshot).items():
             source = fetched.get(name)
             if source is None or not restore(source, entry, name):
-                _logger.warning("ignored exported keys of %r: no provider has that name", name)
+                logger().warning("ignored exported keys of %r: no provider has that name", name)
+        for source in fetched.values():
+            if source.key_set is None and source.client is not None:
+                source.client.load()  # now: its first request will wait for a refresh
 
     def _fetched(self) -> list[tuple[str, RemoteKeySource]]:
         return [
@@ -190,7 +194,7 @@ def origin_of(issuer: str | None, remote: RemoteKeys) -> Origin:
 
 
 def _shared(
-    provider: Provider, clock: Callable[[], float], user: KeySources
+    provider: Provider, clock: Callable[[], float], user: KeySources, *, defers: bool
 ) -> tuple[RemoteKeySource, MetadataSource | None]:
     """The sources of a provider's keys and metadata, shared where another provider has the very same."""
     # Threads, TLS, the HTTP client: loaded only by those who fetch.
@@ -202,7 +206,7 @@ def _shared(
     identity = _identity([type(origin), *_parts(origin), remote.http_options, remote.lifetime, clock])
     with _lock:
         source = _open(_remote.get(identity))
-        client = _client(provider.name, remote) if source is None else source.client
+        client = _client(provider.name, remote, defers=defers) if source is None else source.client
         metadata = _metadata_source(provider.issuer, remote, client, clock)
         if source is None:
             source = _remote[identity] = RemoteKeySource(
@@ -223,13 +227,13 @@ def _open(source: S | None) -> S | None:
     return None if source is None or source.is_closed else source
 
 
-def _client(name: str, remote: RemoteKeys) -> HttpClient | None:
+def _client(name: str, remote: RemoteKeys, *, defers: bool) -> HttpClient | None:
     if remote.function is not None:
         return None
     from bearerguard._io.http import HttpClient  # noqa: PLC0415
 
     try:
-        return HttpClient(remote.http_options)
+        return HttpClient(remote.http_options, defers=defers)
     except ConfigurationError as problem:
         raise ConfigurationError(f"Provider {name!r}: {problem}") from None
 

@@ -5,13 +5,11 @@ A certificate among them may have expired all the same. That is told once, and r
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from bearerguard._jose.key_material import why_out_of_date
 from bearerguard._jose.key_set import KeySet
-
-_logger = logging.getLogger("bearerguard")
+from bearerguard.observe import logger
 
 
 class StaticKeySource:
@@ -30,5 +28,5 @@ def static_source(key_set: KeySet, name: str, clock: Callable[[], float]) -> Sta
     if dated:
         now = clock()
         for sentence in filter(None, (why_out_of_date(key, now) for key in dated)):
-            _logger.warning("provider %r: %s", name, sentence)
+            logger().warning("provider %r: %s", name, sentence)
     return StaticKeySource(key_set)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from math import inf
 from typing import Any
 
-import anyio
-import anyio.lowlevel
+from bearerguard._limits import WAITERS_WOKEN_AT_ONCE
 
 
 class Ticket:
@@ -26,7 +24,7 @@ class Ticket:
     def __init__(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
         self._done = threading.Event()
-        self._wakers: set[Callable[[], None]] = set()
+        self._groups: dict[Any, list[_Group]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -38,9 +36,9 @@ class Ticket:
         """Wake everybody who waits. May be called more than once, from any thread."""
         with self._lock:
             self._done.set()
-            wakers, self._wakers = self._wakers, set()
-        for wake in wakers:
-            wake()
+            groups, self._groups = self._groups, {}
+        for loop, waiting in groups.items():
+            _wake(loop, waiting)
 
     def _seconds_left(self, patience: float) -> float:
         return max(0.0, min(patience, self.deadline - time.monotonic()))
@@ -55,31 +53,65 @@ class Ticket:
 
     async def wait_async(self, patience: float = inf) -> bool:
         """The same for a task of asyncio or trio."""
-        event = anyio.Event()
-        wake = _waker(event)
-        with self._lock:
-            if self._done.is_set():
-                return True
-            self._wakers.add(wake)
-        try:
-            with anyio.move_on_after(self._seconds_left(patience)):
-                await event.wait()
-        finally:
+        import anyio.lowlevel  # noqa: PLC0415 - loaded long before, where there is an event loop
+
+        until = min(time.monotonic() + patience, self.deadline)
+        loop: Any = anyio.lowlevel.current_token().native_token
+        while not self._done.is_set() and time.monotonic() < until:
             with self._lock:
-                self._wakers.discard(wake)
+                if self._done.is_set():
+                    return True
+                waiting = self._groups.setdefault(loop, [])
+                joins = patience == inf and bool(waiting) and waiting[-1].size < WAITERS_WOKEN_AT_ONCE
+                if not joins:
+                    # Who is less patient than the deadline waits alone.
+                    waiting.append(_Group(0 if patience == inf else WAITERS_WOKEN_AT_ONCE))
+                group = waiting[-1]
+                group.size += 1
+            if joins:
+                await group.event.wait()
+            else:
+                await self._keep(group, waiting, until)
         return self._done.is_set()
 
+    async def _keep(self, group: _Group, waiting: list[_Group], until: float) -> None:
+        """Wait as the first of a group, whose timer all of it goes by; they look again when it leaves."""
+        import anyio  # noqa: PLC0415 - as above
 
-def _waker(event: anyio.Event) -> Callable[[], None]:
-    """Return a function that sets `event` from any thread, and does nothing where its loop is gone."""
-    token: Any = anyio.lowlevel.current_token().native_token
-    # asyncio's loop and trio's token spell the same thing differently.
-    schedule = token.call_soon_threadsafe if hasattr(token, "call_soon_threadsafe") else token.run_sync_soon
-
-    def wake() -> None:
         try:
-            schedule(event.set)
-        except RuntimeError:  # the loop has closed (trio.RunFinishedError is a RuntimeError too)
-            return
+            with anyio.move_on_after(max(0.0, until - time.monotonic())):
+                await group.event.wait()
+        finally:
+            with self._lock:
+                if group in waiting:
+                    waiting.remove(group)
+            group.event.set()
 
-    return wake
+
+class _Group:
+    """Tasks of one loop that are woken together: a timer each would cost as much as their tokens."""
+
+    __slots__ = ("event", "size")
+
+    def __init__(self, size: int) -> None:
+        import anyio  # noqa: PLC0415 - as above
+
+        self.event = anyio.Event()
+        self.size = size
+
+
+def _wake(loop: Any, waiting: list[_Group]) -> None:
+    """Wake the groups of a loop from any thread, one in a turn, so that others are served in between."""
+    # asyncio's loop and trio's token spell the same thing differently.
+    schedule = loop.call_soon_threadsafe if hasattr(loop, "call_soon_threadsafe") else loop.run_sync_soon
+
+    def wake_one() -> None:
+        if waiting:  # those that were cancelled meanwhile have taken themselves away
+            waiting.pop(0).event.set()
+        if waiting:
+            schedule(wake_one)
+
+    try:
+        schedule(wake_one)
+    except RuntimeError:  # the loop has closed (trio.RunFinishedError is a RuntimeError too)
+        return

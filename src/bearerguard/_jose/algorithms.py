@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, cast
+from typing import Final, Literal, Protocol, cast
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -22,8 +22,27 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | bytes
 """What a signature is checked with; bytes are the secret of an `oct` key."""
 
-Verify = Callable[[bytes, bytes], bool]
-"""`verify(signature, signing_input)`: whether the signature is the key's. Never raises."""
+
+class Hashed(Protocol):
+    """What was hashed so far."""
+
+    def digest(self) -> bytes:
+        """Return the hash."""
+        ...
+
+
+class Verify(Protocol):
+    """The check of one key under one algorithm."""
+
+    def __call__(self, signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
+        """Whether the signature is the key's. Never raises.
+
+        Args:
+            signature: the signature.
+            signing_input: what it is over.
+            sha256: the same, hashed, where that was done already.
+        """
+        ...
 
 
 class Algorithm(msgspec.Struct, frozen=True):
@@ -99,7 +118,8 @@ def _is_too_short(algorithm: Algorithm, key: PublicKey) -> bool:
 
 def _rsa(algorithm: Algorithm, key: rsa.RSAPublicKey) -> Verify:
     """RFC 7518, sections 3.3 and 3.5: the salt of PSS is as long as the hash."""
-    sha = algorithm.hash
+    sha, takes_sha256 = algorithm.hash, algorithm.hash.name == "sha256"
+    digest, prehashed = getattr(hashlib, sha.name), utils.Prehashed(sha)
     form: padding.AsymmetricPadding = padding.PKCS1v15()
     if algorithm.pss:
         form = padding.PSS(mgf=padding.MGF1(sha), salt_length=sha.digest_size)
@@ -107,9 +127,10 @@ def _rsa(algorithm: Algorithm, key: rsa.RSAPublicKey) -> Verify:
         return _rsa_encoded(algorithm, key, _ENCODED)
     check = key.verify
 
-    def verify(signature: bytes, signing_input: bytes) -> bool:
+    def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
+        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
         try:
-            check(signature, signing_input, form, sha)
+            check(signature, hashed.digest(), form, prehashed)
         except InvalidSignature:
             return False
         return True
@@ -128,11 +149,14 @@ def _rsa_encoded(algorithm: Algorithm, key: rsa.RSAPublicKey, encoded: hashes.Ha
     size = (key.key_size + 7) // 8
     check = key.verify
 
-    def verify(signature: bytes, signing_input: bytes) -> bool:
+    takes_sha256 = algorithm.hash.name == "sha256"
+
+    def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
         if len(signature) != size:  # step 1; OpenSSL leaves it to who brings the encoding
             return False
+        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
         try:
-            check(signature, prefix + digest(signing_input).digest(), form, encoded)
+            check(signature, prefix + hashed.digest(), form, encoded)
         except InvalidSignature:
             return False
         return True
@@ -147,18 +171,20 @@ def _ecdsa(algorithm: Algorithm, key: ec.EllipticCurvePublicKey) -> Verify:
     """
     size = (key.curve.key_size + 7) // 8
     order = key.curve.group_order
-    ecdsa = ec.ECDSA(algorithm.hash)
+    ecdsa, takes_sha256 = ec.ECDSA(utils.Prehashed(algorithm.hash)), algorithm.hash.name == "sha256"
+    digest = getattr(hashlib, algorithm.hash.name)
     check = key.verify
     number = int.from_bytes
 
-    def verify(signature: bytes, signing_input: bytes) -> bool:
+    def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
         if len(signature) != 2 * size:
             return False
         r, s = number(signature[:size], "big"), number(signature[size:], "big")
         if not (0 < r < order and 0 < s < order):
             return False
+        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
         try:
-            check(encode_dss_signature(r, s), signing_input, ecdsa)
+            check(encode_dss_signature(r, s), hashed.digest(), ecdsa)
         except InvalidSignature:
             return False
         return True
@@ -170,7 +196,7 @@ def _ed25519(key: Ed25519PublicKey) -> Verify:
     """RFC 8037, section 3.1."""
     check = key.verify
 
-    def verify(signature: bytes, signing_input: bytes) -> bool:
+    def verify(signature: bytes, signing_input: bytes, _: Hashed | None = None, /) -> bool:
         try:
             check(signature, signing_input)
         except InvalidSignature:
@@ -185,7 +211,7 @@ def _hmac(algorithm: Algorithm, secret: bytes) -> Verify:
     name = algorithm.hash.name
     digest, equal = hmac.digest, hmac.compare_digest
 
-    def verify(signature: bytes, signing_input: bytes) -> bool:
+    def verify(signature: bytes, signing_input: bytes, _: Hashed | None = None, /) -> bool:
         return equal(digest(secret, signing_input, name), signature)
 
     return verify

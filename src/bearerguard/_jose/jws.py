@@ -14,6 +14,8 @@ from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_object
 from bearerguard._limits import MAX_KID_CHARACTERS
 
+_DOT = ord(".")  # a number is found in a fifth of the time that a text of one character takes
+
 
 def split(text: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """Return header, payload and signature, still encoded, and the signing input (the first two).
@@ -21,12 +23,12 @@ def split(text: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     Raises:
         JoseError: `malformed`, also beyond ASCII, or `encrypted` for the five parts of a JWE.
     """
-    if not text.isascii():
-        raise JoseError("malformed", " contains non-ASCII characters")
     signing_input, _, signature = text.rpartition(b".")
     header, dot, payload = signing_input.partition(b".")
-    if dot and b"." not in payload:
+    if dot and _DOT not in payload and text.isascii():
         return header, payload, signature, signing_input
+    if not text.isascii():
+        raise JoseError("malformed", " contains non-ASCII characters")
     parts = text.split(b".", 3)
     if len(parts) == 1:
         raise JoseError("malformed", " is not a JWT: it has no dots (an opaque token, perhaps)")

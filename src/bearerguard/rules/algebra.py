@@ -138,6 +138,15 @@ class Rule(msgspec.Struct, frozen=True):
 
     # -- for other rules ----------------------------------------------------------------------------
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether the same claims always get the same verdict, so that it may be kept beside them.
+
+        Not where the time counts, or a function of the program's decides; of a rule of the program's own
+        nobody knows.
+        """
+        return False
+
     def say(self, token: AccessToken) -> str:
         """Why the verdict is what it is."""
         raise NotImplementedError
@@ -153,6 +162,10 @@ class All(Rule, frozen=True):
     """All of some rules: `a & b`."""
 
     rules: tuple[Rule, ...]
+
+    @property
+    def is_constant(self) -> bool:
+        return all(rule.is_constant for rule in self.rules)
 
     def allows(self, token: AccessToken) -> bool:
         """Whether every part is fulfilled."""
@@ -193,6 +206,10 @@ class AnyOf(Rule, frozen=True):
 
     rules: tuple[Rule, ...]
 
+    @property
+    def is_constant(self) -> bool:
+        return all(rule.is_constant for rule in self.rules)
+
     def allows(self, token: AccessToken) -> bool:
         """Whether one part is fulfilled."""
         return any(rule.allows(token) for rule in self.rules)
@@ -226,6 +243,10 @@ class Not(Rule, frozen=True):
     """The contrary of a rule: `~a`."""
 
     rule: Rule
+
+    @property
+    def is_constant(self) -> bool:
+        return self.rule.is_constant
 
     def allows(self, token: AccessToken) -> bool:
         """Whether the rule is not fulfilled."""

@@ -11,13 +11,17 @@ from typing import Any
 from bearerguard._core.claim_path import look_up
 from bearerguard._limits import MAX_NUMERIC_DATE
 from bearerguard.rules.algebra import Alternative, Login, Remedy, Rule
-from bearerguard.token import AccessToken
+from bearerguard.token import AccessToken, looked_up
 
 __all__ = ["AnyScope", "Authenticated", "Claim", "Client", "Fresh", "Permission", "Role", "Scope", "Subject"]
 
 
 class Authenticated(Rule, frozen=True):
     """Any sound token."""
+
+    @property
+    def is_constant(self) -> bool:
+        return True
 
     def allows(self, token: AccessToken) -> bool:
         """Yes: there is a token."""
@@ -32,6 +36,10 @@ class Authenticated(Rule, frozen=True):
 
 class Named(Rule, frozen=True):
     """A rule about names that a token lists, or is."""
+
+    @property
+    def is_constant(self) -> bool:
+        return True
 
     names: tuple[str, ...]
 
@@ -128,13 +136,18 @@ class Claim(Rule, frozen=True):
     kind: type
     """Of what is expected: `1`, `1.0` and `True` are equal to Python, and not here."""
 
+    @property
+    def is_constant(self) -> bool:
+        return not callable(self.expected)
+
     def allows(self, token: AccessToken) -> bool:
         """Whether the claim is there and is as expected; `1`, `1.0` and `true` are three values."""
-        actual = look_up(token.claims, self.path)
+        if callable(self.expected):
+            actual = look_up(token.claims, self.path)
+            return actual is not None and bool(self.expected(actual))
+        actual = looked_up(token, self.path)
         if actual is None:
             return False
-        if callable(self.expected):
-            return bool(self.expected(actual))
         candidates = [actual, *actual] if isinstance(actual, list) else [actual]
         return any(type(one) is self.kind and one == self.expected for one in candidates)
 

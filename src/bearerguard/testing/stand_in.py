@@ -105,8 +105,10 @@ class _StandIn(AccessToken):
     def __init__(
         self, bearer: str, provider: Provider, token_body: Mapping[str, Any], minted: AccessToken
     ) -> None:
-        signed = Claims(provider, json.dumps(token_body).encode(), None)
-        super().__init__(bearer.encode(errors="replace"), signed, minted.verified_at)
+        claims = json.loads(json.dumps(token_body))
+        super().__init__(
+            bearer.encode(errors="replace"), Claims(provider, 0, None), minted.verified_at, claims
+        )
         self._end = minted.expires_at
 
     @property
