@@ -9,6 +9,7 @@ import pytest
 
 from bearerguard import (
     AccessToken,
+    ConfigurationError,
     InsufficientScope,
     InvalidToken,
     MissingCredentials,
@@ -131,3 +132,12 @@ def test_where_a_token_is_optional_only_its_absence_is_nobody(
     with pytest.raises(InvalidToken) as refusal:
         admitted(guard, carrying(issuer.expired()), demand, colour)
     assert refusal.value.rule is authenticated
+
+
+def test_an_optional_demand_has_its_rule_checked_and_noted_like_any_other(guard: Guard) -> None:
+    assert guard.demand(optional=True).rule == authenticated
+    assert guard.rules == ()
+    demand = guard.demand(scope("orders:read"), optional=True)
+    assert (demand.optional, guard.rules) == (True, (scope("orders:read"),))
+    with pytest.raises(ConfigurationError, match="is not a rule"):
+        guard.demand("orders:read", optional=True)  # type: ignore[arg-type] # the mistake that is tested

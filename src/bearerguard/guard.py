@@ -97,16 +97,15 @@ class BaseGuard:
         Raises:
             ConfigurationError: `rule` is not a rule.
         """
-        if optional:
-            rule = authenticated if rule is None else rule
-            return Demand(rule, optional, rule.is_constant)
+        if optional and rule is None:  # it asks for nothing that the metadata could name
+            return Demand(authenticated, True, authenticated.is_constant)
         rule = authenticated if rule is None else rule
         if not isinstance(rule, Rule):
             raise ConfigurationError(
                 f"{rule!r:.80} is not a rule: write scope('...'), role('...') or the like."
             )
         self._rules[rule] = None
-        return Demand(rule, is_constant=rule.is_constant)
+        return Demand(rule, optional, rule.is_constant)
 
     def admit(self, request: Incoming, demand: Demand) -> AccessToken | None:
         """Return the token of a request that meets a demand; None only where it is optional.

@@ -100,7 +100,8 @@ def test_a_bare_domain_is_shown_as_a_url(host: str) -> None:
 )
 def test_plain_http_off_loopback_names_what_takes_it(given: str) -> None:
     assert "it is not https: " in str(why_not_discovered(given, allow_http=False))
-    assert "docker compose, keys=RemoteKeys(dangerously_allow_http=True)" in str(why_not_discovered(given, allow_http=False))
+    instead = "docker compose, keys=RemoteKeys(dangerously_allow_http=True)"
+    assert instead in str(why_not_discovered(given, allow_http=False))
     assert why_not_discovered(given, allow_http=True) is None
 
 
