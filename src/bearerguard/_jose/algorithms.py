@@ -129,7 +129,7 @@ def _rsa_encoded(algorithm: Algorithm, key: rsa.RSAPublicKey, encoded: hashes.Ha
     check = key.verify
 
     def verify(signature: bytes, signing_input: bytes) -> bool:
-        if len(signature) != size:  # step 1; OpenSSL leaves it to who brings the encoding
+        if len(signature) != size:  # step 1; OpenSSL leaves it to its caller
             return False
         try:
             check(signature, prefix + digest(signing_input).digest(), form, encoded)
