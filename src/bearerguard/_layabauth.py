@@ -1,6 +1,6 @@
 """A `ResourceServer` from nothing but the address of a key set, for the doors that are built that way.
 
-What such a door does not check, since it was told no issuer or no audience, it warns of each time.
+Such a door warns each time of what it does not check, since it was told no issuer or no audience.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def server_by_jwks_uri(
     clock: Callable[[], float],
     http_options: Mapping[str, Any],
 ) -> ResourceServer:
-    """Return what verifies tokens by the keys at `jwks_uri`. To be called by a door's own entry alone.
+    """Return what verifies tokens by the keys at `jwks_uri`. Only a door's own entry may call this.
 
     Raises:
         ConfigurationError: for anything missing, contradictory or unsafe.

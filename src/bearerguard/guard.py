@@ -49,7 +49,7 @@ class BaseGuard:
             never taken from a request.
         realm: a name for the protected space, in every challenge.
         body: what makes the body of a refusal: `json_body`, `problem_details`, or your own function. It is
-            called once at this point, with a request's refusal that was never made.
+            called once at this point, with the refusal of a request that was never made.
 
     Raises:
         ConfigurationError: `server` is not a `ResourceServer`, `resource` is not an https URL, or `body` does

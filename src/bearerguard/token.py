@@ -129,7 +129,7 @@ class AccessToken:
 
     @property
     def subject(self) -> str | None:
-        """Whom the token is about: `sub` (RFC 9068, section 2.2); the client itself where no user is."""
+        """The subject of the token: `sub` (RFC 9068, section 2.2); the client itself without a user."""
         subject: str | None = self._look().get("sub")
         return subject
 

@@ -9,7 +9,7 @@ from bearerguard.testing import Issuer
 
 BAD: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "expired": (Issuer.expired, "The token has expired."),
-    "not yet valid": (Issuer.not_yet_valid, "The token is not valid yet, only in 60 min."),
+    "not yet valid": (Issuer.not_yet_valid, "The token is not valid yet: it will be in 60 min."),
     "for another audience": (Issuer.for_another_audience, "The token is meant for another audience."),
     "from another issuer": (
         Issuer.from_another_issuer,

@@ -106,7 +106,7 @@ def test_where_no_credentials_were_sent_the_challenge_names_no_error(api: Api) -
     ("kind", "message"),
     [
         ("expired", "The token has expired."),
-        ("not_yet_valid", "The token is not valid yet, only in 60 min."),
+        ("not_yet_valid", "The token is not valid yet: it will be in 60 min."),
         ("for_another_audience", "The token is meant for another audience."),
         ("from_another_issuer", "The token was not issued by a provider that this API trusts."),
         ("forged", "The token was not issued by a provider that this API trusts."),

@@ -241,7 +241,7 @@ def test_an_explanation_is_a_tree_with_a_verdict_and_a_sentence_for_each_part() 
 @pytest.mark.parametrize(
     ("rule", "sentence"),
     [
-        (authenticated, "there is a sound token"),
+        (authenticated, "there is a valid token"),
         (any_scope("a"), "the token has no scopes"),
         (permission("p"), "the token has no permissions"),
         (client("c"), "the token's client is 'test-client'"),

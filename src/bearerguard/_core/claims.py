@@ -46,21 +46,21 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
 
     def check(claims: ClaimsSet, now: float) -> float:  # noqa: C901, PLR0912 - a call more is 0.1 us a token
         # RFC 7519, sections 4.1.4 to 4.1.6. `exp` is past at `exp` itself. The dates of most tokens are told
-        # here to be whole numbers; what else is a date, or none, `check_date` knows.
+        # here to be whole numbers; `check_date` knows what else is a date, and what is not.
         expires = claims.get("exp")
         if expires is None:
             raise InvalidToken("missing_claim", "The token has no 'exp' claim.")
         if expires.__class__ is not int or not 0 <= expires <= MAX_NUMERIC_DATE:
             check_date(expires, "exp")
         until: float = expires + leeway
-        if not now < until:  # so put that a clock which is no number lets nobody in
+        if not now < until:  # written so that a NaN clock refuses everyone
             raise InvalidToken("expired", _expired(now - expires))
         not_before = claims.get("nbf", _ABSENT)
         if not_before is not _ABSENT:  # null is there, and is not a date
             check_date(not_before, "nbf")
             if now < not_before - leeway:
                 ahead = _seconds(not_before - now)
-                raise InvalidToken("not_yet_valid", f"The token is not valid yet, only in {ahead}.")
+                raise InvalidToken("not_yet_valid", f"The token is not valid yet: it will be in {ahead}.")
         # A token issued in the future is refused like one that is not valid yet: its clock or ours is wrong.
         issued_at = claims.get("iat", _ABSENT)
         if issued_at is not _ABSENT:
@@ -115,7 +115,7 @@ def check_text(claims: ClaimsSet, name: str) -> None:
 
 
 def check_present(claims: ClaimsSet, name: str) -> None:
-    """A claim that the profile requires; null is no claim."""
+    """A claim that the profile requires; null does not count as one."""
     if claims.get(name) is None:
         refuse_missing(name)
 

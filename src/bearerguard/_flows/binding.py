@@ -1,6 +1,6 @@
 """Whether a request proves what its token is bound to. Judged for each request, never remembered.
 
-A token with `cnf` (RFC 7800) is good only in the hands of whoever can prove that the key is theirs. It says
+A token with `cnf` (RFC 7800) is good only for a client that can prove that the key is its own. It says
 nothing about who issued the token: that verdict is there already.
 """
 

@@ -38,7 +38,7 @@ class Verdict(Claims, gc=False):
         source: where the keys are.
         keys: the keys under which it was made.
         digest: the SHA-256 of the whole token, signature included.
-        confirmation: the claim `cnf` (RFC 7800): what whoever presents the token has to prove.
+        confirmation: the claim `cnf` (RFC 7800): what the client that presents the token has to prove.
         may_be_kept: whether the same would be said again; not where another provider could not be asked.
     """
 
@@ -221,14 +221,14 @@ def _furthest(refusals: list[AuthError]) -> AuthError:
     return furthest
 
 
-# How far a token got before it was refused; whoever had trouble might have accepted it.
+# How far a token got before it was refused; a provider that had trouble might have accepted it.
 _WEIGHTS = {"algorithm": 0, "type": 0, "unknown_key": 1, "signature": 2, "provider_unavailable": 4}
 
 
 def verifiers_by_issuer(
     providers: Iterable[tuple[Provider, KeySource]], clock: Callable[[], float]
 ) -> dict[str | None, JwtVerifier | SameIssuer]:
-    """Whom to ask about a token, by its issuer; under None, whom to ask about the tokens of all others."""
+    """The verifier to ask about a token, by its issuer; under None, the one to ask about all other tokens."""
     by_issuer: dict[str | None, list[JwtVerifier]] = {}
     for provider, source in providers:
         by_issuer.setdefault(provider.issuer, []).append(_verifier(provider, source, clock))

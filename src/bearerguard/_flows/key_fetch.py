@@ -67,9 +67,9 @@ class Fetched(msgspec.Struct, frozen=True):
         max_age: `max-age` of the response, in seconds.
         etag: its validator.
         address: where the keys were.
-        is_whole: whether `keys` are all that was published, none pinned away, none unusable.
+        is_whole: whether `keys` are all that was published, none left out by pins or as unusable.
         left_out: sentences about keys that cannot be used.
-        doubt: trouble that did not keep the keys from being had.
+        doubt: trouble that did not keep the keys from coming.
         metadata: the issuer's metadata, where it was asked for.
     """
 
@@ -136,7 +136,7 @@ def _locate(
 ) -> Generator[HttpGet, HttpAnswer, tuple[str, dict[str, Any] | None, FetchFailed | None]]:
     """Return the `jwks_uri`, the metadata that it is from, and what was wrong with the metadata.
 
-    An address that was learnt before is used where the metadata cannot be had just now: the keys behind
+    An address that was learnt before is used where the metadata are unavailable just now: the keys behind
     it are still the issuer's own. Time is kept for asking there.
     """
     learnt = None if known is None else known.address

@@ -152,7 +152,7 @@ def _rsa_encoded(algorithm: Algorithm, key: rsa.RSAPublicKey, encoded: hashes.Ha
     takes_sha256 = algorithm.hash.name == "sha256"
 
     def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
-        if len(signature) != size:  # step 1; OpenSSL leaves it to who brings the encoding
+        if len(signature) != size:  # step 1; OpenSSL leaves it to its caller
             return False
         hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
         try:

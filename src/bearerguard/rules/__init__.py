@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 authenticated: Rule = Authenticated()
-"""Any sound token will do."""
+"""Any valid token will do."""
 
 
 def scope(*names: str) -> Rule:
@@ -51,9 +51,9 @@ def scope(*names: str) -> Rule:
         scope('orders:read') & ~role('guest')
     """
     for name in names:
-        # What a challenge could not carry is no scope: RFC 6749, appendix A.4.
+        # A scope is something that a challenge can carry: RFC 6749, appendix A.4.
         if not isinstance(name, str) or not name or any(not "!" <= c <= "~" or c in '"\\' for c in name):
-            raise ConfigurationError(f"scope({name!r}) is no scope: name them one by one, without spaces.")
+            raise ConfigurationError(f"scope({name!r}) is not a scope: name them one by one, without spaces.")
     return Scope(_given("scope", names))
 
 
@@ -95,7 +95,7 @@ def claim(path: str | Sequence[str], expected: Any | Callable[[Any], object]) ->
     if not keys or not all(isinstance(key, str) and key for key in keys):
         raise ConfigurationError(f"claim({path!r}, ...) has no claim to look at: give a name or a path.")
     if expected is None:
-        raise ConfigurationError(f"claim({path!r}, None) could never be: give a value or a function.")
+        raise ConfigurationError(f"claim({path!r}, None) can never match: give a value or a function.")
     try:
         hash(expected)
         if isinstance(expected, tuple | frozenset):

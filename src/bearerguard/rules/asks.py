@@ -17,7 +17,7 @@ __all__ = ["AnyScope", "Authenticated", "Claim", "Client", "Fresh", "Permission"
 
 
 class Authenticated(Rule, frozen=True):
-    """Any sound token."""
+    """Any valid token."""
 
     @property
     def is_constant(self) -> bool:
@@ -28,7 +28,7 @@ class Authenticated(Rule, frozen=True):
         return True
 
     def say(self, token: AccessToken) -> str:
-        return "there is a sound token"
+        return "there is a valid token"
 
     def __repr__(self) -> str:
         return "authenticated"
@@ -208,7 +208,7 @@ def _age_of_login(token: AccessToken) -> float | None:
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at <= MAX_NUMERIC_DATE:
         return None
     age = token.verified_at - at
-    # A login in the future is none that anybody knows the time of (milliseconds, for instance).
+    # Nobody knows the time of a login in the future (milliseconds, for instance).
     return None if age < -token.provider.leeway else age
 
 
