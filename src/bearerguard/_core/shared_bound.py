@@ -36,7 +36,7 @@ class SharedBound:
     __slots__ = ("_forgotten", "_memories", "_owed", "_young", "half")
 
     def __init__(self, limit: int) -> None:
-        self.half = limit // 2
+        self.half: int = limit // 2
         self._young = 0
         self._owed = 0
         self._forgotten: list[dict[Any, Any]] = []
