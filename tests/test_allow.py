@@ -83,7 +83,7 @@ def test_what_is_asked_of_a_token_that_is_known_is_not_a_scope_of_a_route(
     guard: Guard, token: AccessToken
 ) -> None:
     guard.allow(scope("orders:read"), token)
-    assert guard.rules == ()
+    assert not guard.rules
 
 
 # -- what guards say of a refusal ------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def test_where_a_token_is_optional_only_its_absence_is_nobody(
 
 def test_an_optional_demand_has_its_rule_checked_and_noted_like_any_other(guard: Guard) -> None:
     assert guard.demand(optional=True).rule == authenticated
-    assert guard.rules == ()
+    assert not guard.rules
     demand = guard.demand(scope("orders:read"), optional=True)
     assert (demand.optional, guard.rules) == (True, (scope("orders:read"),))
     with pytest.raises(ConfigurationError, match="is not a rule"):
