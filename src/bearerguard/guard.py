@@ -38,6 +38,10 @@ class Demand(Struct, frozen=True):
     optional: bool = False
     is_constant: bool = False
 
+    def allows(self, token: AccessToken) -> bool:
+        """Whether a token fulfils the rule."""
+        return judged(token, self.rule) if self.is_constant else self.rule.allows(token)
+
 
 class BaseGuard:
     """Protects routes by rules. Use the `Guard` of your framework's door.

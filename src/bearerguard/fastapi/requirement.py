@@ -50,6 +50,9 @@ class RefusedRequest(HTTPException):
         self.answer = answer
 
 
+_ANY_TOKEN = Demand(authenticated, is_constant=True)
+
+
 class Requirement(SecurityBase):
     """A demand as a dependency, and as a security scheme. Made by `Guard.requires` and `Guard.optional`.
 
@@ -62,6 +65,8 @@ class Requirement(SecurityBase):
         self.model: SecurityBaseModel = HTTPBearerModel(bearerFormat="JWT")
         self.guard = guard
         self.demand = demand
+        # The rule is asked apart: its refusal is for all that the route asks for.
+        self._any_token = guard.demand(optional=True) if demand.optional else _ANY_TOKEN
 
     @property
     def scheme_name(self) -> str:  # type: ignore[override]
@@ -91,11 +96,11 @@ class Requirement(SecurityBase):
         begin(scope)
         guard, rule = self.guard, self.demand.rule
         try:
-            token = await guard.aadmit(ASGIRequest(scope), Demand(authenticated, self.demand.optional))
+            token = await guard.aadmit(ASGIRequest(scope), self._any_token)
         except AuthError as error:
             error.rule = _rule_of_route(scope, guard, rule)
             raise
-        if token is not None and not rule.allows(token):
+        if token is not None and not self.demand.allows(token):
             guard.allow(_rule_of_route(scope, guard, rule), token)
         scope["bearerguard.token"] = token
         note(scope, token)

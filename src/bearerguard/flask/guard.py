@@ -9,13 +9,11 @@ from typing import Any, TypeVar, cast
 
 import flask
 from flask.views import View
-from werkzeug.datastructures import Headers
 
 from bearerguard._wsgi import path_of
-from bearerguard.answer import Answer
-from bearerguard.endpoints import Endpoint
 from bearerguard.errors import AuthError, ConfigurationError
-from bearerguard.flask.request import RefusedRequest, admission, refusal_of, remember, remembered
+from bearerguard.flask.request import RefusedRequest, begin, refusal_of, remember, remembered
+from bearerguard.flask.response import as_response, view_name, view_of
 from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
@@ -73,13 +71,12 @@ class Guard(BaseGuard):
             public_paths: exact paths that need no token, as routes name them: without the mount of the whole.
         """
         demand, public = self.demand(rule), exact_paths(public_paths)
-
-        own = {_name_of(endpoint) for endpoint in self.endpoints}
+        own = {view_name(endpoint) for endpoint in self.endpoints}
 
         def admit() -> None:
             request = flask.request
             if request.endpoint in own or path_of(request.environ) in public:
-                remember(None)
+                remember(request.environ, None)
                 return
             if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
                 return
@@ -90,9 +87,9 @@ class Guard(BaseGuard):
     def install(self, app: flask.Flask) -> flask.Flask:
         """Serve the guard's endpoints from `app`: the resource's metadata, where it has a `resource`."""
         for endpoint in self.endpoints:
-            name = _name_of(endpoint)
+            name = view_name(endpoint)
             if name not in app.view_functions:  # of two resources, the first has the path that both have
-                app.add_url_rule(endpoint.path, name, _served(endpoint), methods=endpoint.methods)
+                app.add_url_rule(endpoint.path, name, view_of(endpoint), methods=endpoint.methods)
         return app
 
     def token(self) -> AccessToken:
@@ -152,34 +149,25 @@ class Guard(BaseGuard):
     def _guarded_task(self, view: Callable[..., Any], demand: Demand) -> Callable[..., Any]:
         @functools.wraps(view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            with admission(self._refusal) as request:
-                remember(await self.aadmit(request, demand))
+            request = begin()
+            try:
+                remember(request.environ, await self.aadmit(request, demand))
+            except AuthError as error:
+                raise self._refusal(error) from error
             return await view(*args, **kwargs)
 
         return guarded
 
     def _admit(self, demand: Demand) -> None:
         """Check the current request, and note its token where the application and the logs find it."""
-        with admission(self._refusal) as request:
-            remember(self.admit(request, demand))
+        request = begin()
+        try:
+            remember(request.environ, self.admit(request, demand))
+        except AuthError as error:
+            raise self._refusal(error) from error
 
     def _refusal(self, error: AuthError) -> RefusedRequest:
         answer = self.answer(error)
         return refusal_of(
-            error, answer.refusal_headers, description=error.description, response=_response(answer)
+            error, answer.refusal_headers, description=error.description, response=as_response(answer)
         )
-
-
-def _name_of(endpoint: Endpoint) -> str:
-    """Flask's name of the view that serves an endpoint."""
-    return f"bearerguard {endpoint.path}"
-
-
-def _served(endpoint: Endpoint) -> Callable[[], flask.Response]:
-    return lambda: _response(endpoint.respond(flask.request.method))
-
-
-def _response(answer: Answer) -> flask.Response:
-    response = flask.Response(answer.body, answer.status)
-    response.headers = Headers(answer.headers)  # without the type that Werkzeug gives to no content too
-    return response

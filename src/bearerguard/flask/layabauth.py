@@ -11,7 +11,6 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable
-from contextlib import AbstractContextManager
 from typing import Any, ParamSpec, TypeVar, cast
 
 import flask
@@ -21,7 +20,7 @@ from bearerguard._wsgi import TOKEN, WSGIRequest
 from bearerguard.answer import challenges
 from bearerguard.context import verified_token
 from bearerguard.errors import AuthError, InsufficientScope, InvalidRequest, MissingCredentials
-from bearerguard.flask.request import RefusedRequest, admission, refusal_of, remember, remembered
+from bearerguard.flask.request import RefusedRequest, begin, refusal_of, remember, remembered
 from bearerguard.logging import on_one_line
 from bearerguard.observe import log_refusal
 from bearerguard.provider import ASYMMETRIC, DEFAULT_LEEWAY
@@ -103,14 +102,20 @@ def requires_authentication(
     def decorator(view: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(view)
         def authenticated(*args: P.args, **kwargs: P.kwargs) -> R:
-            with _admission() as request:
-                _remember(server.authenticate(request))
+            request = _begin()
+            try:
+                _remember(request, server.authenticate(request))
+            except AuthError as error:
+                raise _refused(error) from error
             return view(*args, **kwargs)
 
         @functools.wraps(view)
         async def authenticated_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            with _admission() as request:
-                _remember(await server.aauthenticate(request))
+            request = _begin()
+            try:
+                _remember(request, await server.aauthenticate(request))
+            except AuthError as error:
+                raise _refused(error) from error
             return await cast("Any", view(*args, **kwargs))
 
         if inspect.iscoroutinefunction(view):
@@ -188,14 +193,14 @@ class UserIdFilter(logging.Filter):
 # -- the contract of layabauth, over what the doors of Flask have in common -----------------------------
 
 
-def _admission() -> AbstractContextManager[WSGIRequest]:
+def _begin() -> WSGIRequest:
     for name in ("token", "token_body", TOKEN):
         flask.g.pop(name, None)
-    return admission(_refused)
+    return begin()
 
 
-def _remember(token: AccessToken) -> None:
-    remember(token)
+def _remember(request: WSGIRequest, token: AccessToken) -> None:
+    remember(request.environ, token)
     flask.g.token = token.raw
     flask.g.token_body = token.claims_copy()
     setattr(flask.g, TOKEN, token)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any, cast
 
 import flask
@@ -17,12 +16,12 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, ServiceUnavailable, Unauthorized
 from werkzeug.wrappers import Response
 
-from bearerguard._wsgi import TOKEN, ServedBody, WSGIRequest
+from bearerguard._wsgi import TOKEN, Environ, ServedBody, WSGIRequest
 from bearerguard.context import SERVING, Serving, note
 from bearerguard.errors import AuthError, ProviderUnavailable
 from bearerguard.token import AccessToken
 
-__all__ = ["RefusedRequest", "admission", "refusal_of", "remember", "remembered"]
+__all__ = ["RefusedRequest"]
 
 
 class RefusedRequest(HTTPException):
@@ -120,25 +119,21 @@ def _complete(status: int, needed: list[tuple[str, str]], response: flask.Respon
     return response
 
 
-@contextmanager
-def admission(refusal: Callable[[AuthError], RefusedRequest]) -> Generator[WSGIRequest]:
-    """Give the current request to be checked, in a thread or in a task.
+def begin() -> WSGIRequest:
+    """Return the current request, to be checked, in a thread or in a task.
 
-    Until `remember` says otherwise nobody is behind the request: a decorator further out may have let another
-    token through. An `AuthError` in the `with` block becomes the exception that `refusal` makes of it.
+    Until `remember` says otherwise nobody is behind it: a decorator further out may have let another token
+    through.
     """
-    remember(None)
-    try:
-        yield WSGIRequest(flask.request.environ)
-    except AuthError as error:
-        raise refusal(error) from error
+    environ = flask.request.environ
+    remember(environ, None)
+    return WSGIRequest(environ)
 
 
-def remember(token: AccessToken | None) -> None:
+def remember(environ: Environ, token: AccessToken | None) -> None:
     """Remember the verified token of the current request, for the application and for logs."""
     # In the request's environ, as behind the door for plain WSGI: flask.g lasts as long as the application
     # context, which is longer than a request where somebody has pushed one.
-    environ = flask.request.environ
     is_first = SERVING not in environ
     environ[TOKEN] = token
     note(environ, token, _is_served)
