@@ -71,8 +71,9 @@ TWINS = {
     "_io/remote_keys.py": {"await_for", "wait_async"},
     "_io/single_flight.py": {"await_until_over"},
     "_io/ticket.py": {"wait_async"},
-    "flask/guard.py": {"guarded"},
+    "flask/guard.py": {"_aadmit"},
     "flask/layabauth.py": {"authenticated_async"},
+    "flask/views.py": {"guarded"},
     "guard.py": {"aadmit"},
     "server.py": {
         "__aenter__",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import flask
-from flask.views import View
 
 from bearerguard._wsgi import path_of
-from bearerguard.errors import AuthError, ConfigurationError
+from bearerguard.errors import AuthError
 from bearerguard.flask.request import RefusedRequest, begin, refusal_of, remember, remembered
 from bearerguard.flask.response import as_response, view_name, view_of
+from bearerguard.flask.views import behind
 from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
@@ -49,13 +48,11 @@ class Guard(BaseGuard):
         Args:
             rule: what the token must fulfil; any valid token by default.
         """
-        demand = self.demand(rule)
-        return lambda view: self._guarded(view, demand)
+        return self._behind(self.demand(rule))
 
     def optional(self) -> Callable[[V], V]:
         """Return a decorator for views that serve requests without a token too; a bad one is refused."""
-        demand = self.demand(optional=True)
-        return lambda view: self._guarded(view, demand)
+        return self._behind(self.demand(optional=True))
 
     def protect(
         self, part: flask.Flask | flask.Blueprint, rule: Rule | None = None, public_paths: Iterable[str] = ()
@@ -107,62 +104,24 @@ class Guard(BaseGuard):
         """Return the verified token of the current request, or None."""
         return remembered()
 
-    # -- views ---------------------------------------------------------------------------------------
+    # -- the current request -------------------------------------------------------------------------
 
-    def _guarded(self, view: V, demand: Demand) -> V:
-        guarded: Any
-        if inspect.isclass(view):
-            guarded = self._guarded_class(view, demand)
-        elif inspect.iscoroutinefunction(view):
-            guarded = self._guarded_task(view, demand)
-        elif callable(view):
-            guarded = self._guarded_function(view, demand)
-        else:
-            raise ConfigurationError(
-                f"{view!r:.80} is not a view: decorate functions, Views and MethodViews."
-            )
-        return cast("V", guarded)
-
-    def _guarded_class(self, view: type[Any], demand: Demand) -> type[Any]:
-        if not issubclass(view, View):
-            raise ConfigurationError(
-                f"{view!r:.80} is not a flask View: decorate functions, Views, MethodViews."
-            )
-
-        # Not one of `decorators`: a subclass may well have others in their place.
-        def as_view(cls: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-            unguarded: Any = super(guarded, cls)
-            return self._guarded(unguarded.as_view(name, *args, **kwargs), demand)
-
-        members = {"as_view": classmethod(as_view), "__module__": view.__module__, "__doc__": view.__doc__}
-        guarded: Any = type(view.__name__, (view,), members)
-        return cast("type[Any]", guarded)
-
-    def _guarded_function(self, view: Callable[..., Any], demand: Demand) -> Callable[..., Any]:
-        @functools.wraps(view)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            self._admit(demand)
-            return view(*args, **kwargs)
-
-        return guarded
-
-    def _guarded_task(self, view: Callable[..., Any], demand: Demand) -> Callable[..., Any]:
-        @functools.wraps(view)
-        async def guarded(*args: Any, **kwargs: Any) -> Any:
-            request = begin()
-            try:
-                remember(request.environ, await self.aadmit(request, demand))
-            except AuthError as error:
-                raise self._refusal(error) from error
-            return await view(*args, **kwargs)
-
-        return guarded
+    def _behind(self, demand: Demand) -> Callable[[V], V]:
+        check, acheck = functools.partial(self._admit, demand), functools.partial(self._aadmit, demand)
+        return functools.partial(behind, check, acheck)
 
     def _admit(self, demand: Demand) -> None:
         """Check the current request, and note its token where the application and the logs find it."""
         request = begin()
         try:
             remember(request.environ, self.admit(request, demand))
+        except AuthError as error:
+            raise self._refusal(error) from error
+
+    async def _aadmit(self, demand: Demand) -> None:
+        request = begin()
+        try:
+            remember(request.environ, await self.aadmit(request, demand))
         except AuthError as error:
             raise self._refusal(error) from error
 
