@@ -91,6 +91,7 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[Parts], str]]] = {
     "worst": ((), _worst),
     "summary": (("verify", "middleware", "cold"), _summary),
     "verify": (("verify",), _figures("verify")),
+    "dearest": (("dearest",), _figures("dearest")),
     "verifiers": (("verify",), _rows("verify")),
     "providers": (("providers",), _figures("providers")),
     "kinds": (("providers",), _rows("providers")),

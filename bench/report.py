@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.rounds import Spread
 
-PARTS = ("verify", "providers", "middleware", "uvicorn", "memory", "imports", "cold", "growth")
+PARTS = ("verify", "dearest", "providers", "middleware", "uvicorn", "memory", "imports", "cold", "growth")
 
 
 @dataclass(frozen=True)

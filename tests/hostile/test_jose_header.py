@@ -77,7 +77,8 @@ SHAPES = [
     raw("depth 5,000", VALID[:-1] + b',"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
     raw("depth 10,000, unfinished", b"[" * 10_000),
     raw("depth 100,000", VALID[:-1] + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_large"),
-    raw("depth in a string", VALID[:-1] + b',"x":"' + b"[" * 5_000 + b'"}', None),
+    raw("depth in a text", VALID[:-1] + b',"x":"' + b"[" * 900 + b'"}', None),
+    raw("depth in a long text", VALID[:-1] + b',"x":"' + b"[" * 5_000 + b'"}'),
     raw("name in another case", VALID.replace(b"alg", b"ALG")),
     raw("empty name", VALID[:-1] + b',"":1}', None),
 ]

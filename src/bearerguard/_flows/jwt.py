@@ -20,7 +20,7 @@ from bearerguard._core.shared_bound import weight_of
 from bearerguard._core.token_kind import refuse_other_kinds
 from bearerguard._flows.effects import Cause, KeySource, WaitForKeys
 from bearerguard._jose.algorithms import Hashed
-from bearerguard._jose.json_object import decode_json, decode_object
+from bearerguard._jose.json_object import decode_json, decode_object, decode_part
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard._limits import VERDICT_BYTES
@@ -287,7 +287,7 @@ def unread_issuer(payload: bytes) -> Any:
     Raises:
         ValueError: it is not a JSON object.
     """
-    issuer = decode_json(payload, _read_issuer).iss
+    issuer = decode_part(payload, _read_issuer).iss
     text = bytes(issuer)
     if not text:
         return None

@@ -32,10 +32,17 @@ def decode_json(data: bytes, decode: Callable[[bytes], Any] = _decode_any) -> An
     # The parser's own depth limit depends on how deep the caller stands; this one does not.
     if _opens_many(data) and _is_too_deep(data):
         raise ValueError("nested too deep")
-    return _decoded(data, decode)
+    return decode_part(data, decode)
 
 
-def _decoded(data: bytes, decode: Callable[[bytes], Any]) -> Any:
+def decode_part(data: bytes, decode: Callable[[bytes], Any]) -> Any:
+    """Return what `decode` takes of the JSON text `data`, however deep the rest of it nests.
+
+    For text of which a part is wanted before its signature is checked, and which is read whole only after.
+
+    Raises:
+        ValueError: not JSON, or not of the kind that `decode` takes.
+    """
     try:
         return decode(data)
     except msgspec.ValidationError:
@@ -68,7 +75,7 @@ def decode_small_object(data: bytes) -> dict[str, Any] | None:
     """
     if _opens_many(data):
         return None
-    members: dict[str, Any] = _decoded(data, AN_OBJECT)
+    members: dict[str, Any] = decode_part(data, AN_OBJECT)
     return members
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from bearerguard._jose import base64url
 from bearerguard._jose.jose_error import JoseError
-from bearerguard._jose.json_object import decode_object
-from bearerguard._limits import MAX_KID_CHARACTERS
+from bearerguard._jose.json_object import decode_object, decode_small_object
+from bearerguard._limits import MAX_CACHED_HEADER_BYTES, MAX_KID_CHARACTERS
 
 _DOT = ord(".")  # a number is found in a fifth of the time that a text of one character takes
 
@@ -55,9 +55,15 @@ def parse_header(segment: bytes) -> Header:
         JoseError: `malformed`, `critical`, or `type` for a nested text.
     """
     try:
-        members = decode_object(base64url.decode(segment))
+        text = base64url.decode(segment)
+        # No header needs more arrays and objects than may nest; a short one with many brackets may be read.
+        members = decode_small_object(text)
+        if members is None and len(text) <= MAX_CACHED_HEADER_BYTES:
+            members = decode_object(text)
     except ValueError:
-        raise JoseError("malformed", "'s header is not a base64url JSON object") from None
+        members = None
+    if members is None:
+        raise JoseError("malformed", "'s header is not a base64url JSON object")
     alg, kid, typ = members.get("alg"), members.get("kid"), members.get("typ")
     if not isinstance(alg, str):
         raise JoseError("malformed", "'s header has no alg, or its alg is not a string")
