@@ -60,6 +60,11 @@ FAILURES: dict[str, tuple[str, Origin, list[Any]]] = {
     f"{OPENID}: the metadata is not JSON; {OAUTH} answered HTTP 404": (
         "not_json",
         Discovered(ISSUER),
+        [answer(b"metadata"), answer({}, 404)],
+    ),
+    f"{OPENID}: the metadata is HTML (a login page, perhaps?); {OAUTH} answered HTTP 404": (
+        "not_json",
+        Discovered(ISSUER),
         [answer(b"<html>"), answer({}, 404)],
     ),
     f"{OPENID}: the metadata is not a JSON object; {OAUTH} answered with a redirect (HTTP 302)": (

@@ -54,7 +54,8 @@ def _object_in(answer: HttpAnswer, address: str) -> dict[str, Any] | FetchFailed
     try:
         return decode_object(answer.body)
     except ValueError as problem:
-        return FetchFailed("not_json", f"{address}: the metadata is {problem}")
+        looks = "HTML (a login page, perhaps?)" if answer.body.lstrip()[:1] == b"<" else problem
+        return FetchFailed("not_json", f"{address}: the metadata is {looks}")
 
 
 def _mismatch(address: str, named: object, issuer: str) -> FetchFailed:
