@@ -155,3 +155,22 @@ def test_a_value_weighs_what_is_in_it() -> None:
     parts = [value, "a", value["a"], "b", value["a"][1], "c", 1.5, "d", value["d"], "e"]
     assert weight_of(value) == sum(map(sys.getsizeof, parts))
     assert weight_of(frozenset("a")) > weight_of(frozenset())
+
+
+class Raced(list[Any]):
+    """What is forgotten, of which another thread takes the last whenever one looks."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_another_thread_may_have_freed_the_last_since_one_looked() -> None:
+    bound = SharedBound(LIMIT)
+    memory: Memory = WeighedGenerations(bound)
+    bound._forgotten = Raced()
+    for number in range(4):
+        memory.put(number, Entry(FORGOTTEN_BYTES_AT_ONCE))
+    assert memory.get(3) is not None

@@ -66,18 +66,23 @@ class SharedBound:
         # all else it does. Twice what came goes, so that all has gone before the generations turn again.
         owed, self._owed = 2 * self._owed, 0
         forgotten = self._forgotten
-        while owed > 0 and forgotten:
-            entries = forgotten[-1]
+        while owed > 0:
             try:
-                owed -= entries.popitem()[1].weight
-            except KeyError:  # none is left, or another thread took the last
-                _remove(forgotten, entries)
+                entries = forgotten.pop()  # each generation is one thread's while that frees it
+            except IndexError:
+                break
+            try:
+                while owed > 0:
+                    owed -= entries.popitem()[1].weight
+            except KeyError:  # nothing is left of it
+                continue
+            forgotten.append(entries)
         if self._young >= self.half:
             self._turn()
 
     def _turn(self) -> None:
         self._young = 0
-        for reference in list(self._memories.values()):
+        for reference in tuple(self._memories.copy().values()):
             memory = reference()
             if memory is not None and (memory.young or memory.old):
                 self._forgotten.append(memory.old)
@@ -139,10 +144,3 @@ def weight_of(value: Any) -> int:
         for member in value:
             weight += weight_of(member)
     return weight
-
-
-def _remove(forgotten: list[dict[Any, Any]], entries: dict[Any, Any]) -> None:
-    for number, one in enumerate(forgotten):
-        if one is entries:
-            del forgotten[number]
-            return
