@@ -85,3 +85,9 @@ def test_a_token_inside_a_token_is_refused(value: Any) -> None:
 
 def test_another_content_type_is_left_alone() -> None:
     assert parse_header(segment(alg="RS256", cty="json")).alg == "RS256"
+
+
+def test_a_short_header_may_have_many_brackets_and_a_long_one_may_not() -> None:
+    assert parse_header(segment(alg="RS256", note="[" * 500)) == Header("RS256", None, None)
+    assert reason_of(segment(alg="RS256", note="[" * 1_100)) == "malformed"
+    assert parse_header(segment(alg="RS256", note="a" * 2_000)) == Header("RS256", None, None)
