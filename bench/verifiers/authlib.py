@@ -19,6 +19,7 @@ def cases(material: Material, url: str) -> Cases:
     """`authenticate_token` and `validate_token`, no scope asked for; EdDSA is not among its defaults."""
     found: Cases = {}
     for algorithm in ("RS256", "ES256"):
+        # Their types want a dict of their own; a key set as it was read is what a user has.
         keys = KeySet.import_key_set(material.key_set(f"{algorithm}.example"))  # type: ignore[arg-type]
 
         class Validator(JWTBearerTokenValidator):  # type: ignore[misc]

@@ -13,6 +13,7 @@ def cases(material: Material, url: str) -> Cases:
     """`jwt.decode` and the validation of `iss`, `aud` and `exp`."""
     found: Cases = {}
     for algorithm, kind in SUBJECTS:
+        # Their types want a dict of their own; a key set as it was read is what a user has.
         keys = KeySet.import_key_set(material.key_set(f"{algorithm}.{kind.name}"))  # type: ignore[arg-type]
         claims = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": kind.issuer},

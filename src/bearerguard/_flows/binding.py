@@ -18,7 +18,7 @@ def prove(verdict: Verdict, request: Incoming | None) -> NoReturn:  # noqa: ARG0
 
     Args:
         verdict: about a token with `cnf`.
-        request: what presents the token; None where there is no request.
+        request: what presents the token; None if the caller has only a token.
 
     Raises:
         InvalidToken: `sender_constrained`.

@@ -25,8 +25,8 @@ def discover(issuer: str, share: float = 1.0) -> Generator[HttpGet, HttpAnswer, 
         share: of the time that is left, how much each request may take.
 
     Raises:
-        FetchFailed: there is none, or it is another issuer's; the message names each address that was asked
-            and what it answered, the kind is that of the first.
+        FetchFailed: the issuer has no metadata there, or they are another issuer's; the message names each
+            address that was asked and what it answered, the kind is that of the first.
     """
     absent: list[FetchFailed] = []
     for address in metadata_addresses(issuer):
@@ -45,7 +45,7 @@ def discover(issuer: str, share: float = 1.0) -> Generator[HttpGet, HttpAnswer, 
 
 
 def _object_in(answer: HttpAnswer, address: str) -> dict[str, Any] | FetchFailed:
-    """The JSON object of an answer, or why there is none; as an exception only where that is trouble."""
+    """The JSON object of an answer, or why it has none; raises only if the provider is in trouble."""
     if answer.status != 200:
         failure = unexpected_status(answer, address)
         if 300 <= answer.status < 500:
