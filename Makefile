@@ -11,7 +11,7 @@ export COVERAGE_FILE := $(VENV)/.coverage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo quick test lint types bench instructions docs fuzz chaos mutants audit format pins clean
+.PHONY: help demo quick test lint types bench instructions docs fuzz chaos mutants release audit format pins clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,15 +21,19 @@ demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them
 
 # The parts of the suite. Core covers every branch of _jose, _core and _flows by itself, so that the others need no
 # tracing; world starts servers, threads and processes, and mostly waits for them.
-WORLD := $(addprefix tests/,browser cli keys examples faults integration io peers seeds testing)
+WORLD := $(addprefix tests/,cli keys examples faults io peers seeds testing)
+# Real providers, proxies, stores and browsers; `.ci/run` leaves them out on all interpreters but one (tests/left_out.py).
+ifeq ($(findstring real,$(BEARERGUARD_LEFT_OUT)),)
+WORLD += $(addprefix tests/,browser integration migrating stores)
+endif
 HOSTILE := $(addprefix tests/,hostile advisories vectors)
 CORE := $(addprefix tests/,jose core flows)
-PARTS := world hostile core doors
+SUITE := world conformance hostile core doors
 
 test: $(VENV)/.test  ## the suite on one interpreter, and the coverage gate on _jose, _core and _flows
-	@echo "The whole suite, in $(words $(PARTS)) parts, three at once: two to three minutes on two cores that are free."
+	@echo "The whole suite, in $(words $(SUITE)) parts, three at once: two to three minutes on two cores that are free."
 	@echo "What each part prints is kept in $(VENV)/tests, and shown here if it fails. make quick takes a minute."
-	@$(MAKE) --no-print-directory --keep-going -j3 $(addprefix test-,$(PARTS))
+	@$(MAKE) --no-print-directory --keep-going -j3 $(addprefix test-,$(SUITE))
 	@echo "All of it passed."
 
 # $(call part,NAME,COMMAND): says that it begins, how far it is, and how it ended. What was skipped is told in any case.
@@ -39,7 +43,7 @@ define part
 began=$$(date +%s); log=$(VENV)/tests/$(1).txt; \
 { while sleep 30 >/dev/null 2>&1; do echo "  $(1): $$(echo '0%]' | cat - $$log | grep -oE '[0-9]+%\]' | tail -n 1 | tr -d ])"; done; } & \
 if { $(2); } >$$log 2>&1; \
-then end=passed; grep -E '^(SKIPPED|XFAIL|XPASS)' $$log; true; \
+then end=passed; grep -E '^(SKIPPED|XFAIL|XPASS|HUNG)' $$log; true; \
 else end=FAILED; cat $$log; \
 fi; \
 kill $$!; \
@@ -47,7 +51,7 @@ echo "  $(1): $$end after $$(($$(date +%s) - began)) s: $$(grep -E '(passed|fail
 test $$end = passed
 endef
 
-.PHONY: $(addprefix test-,$(PARTS))
+.PHONY: $(addprefix test-,$(SUITE))
 test-core:
 	$(call part,core,$(BIN)/coverage run -m pytest -q $(CORE) && $(BIN)/coverage report)
 
@@ -57,8 +61,11 @@ test-hostile:
 test-world:
 	$(call part,world,$(BIN)/python -m pytest -q $(WORLD))
 
+test-conformance:
+	$(call part,conformance,$(BIN)/python -m pytest -q tests/conformance)
+
 test-doors:
-	$(call part,doors,$(BIN)/python -m pytest -q tests $(addprefix --ignore=,$(CORE) $(HOSTILE) $(WORLD)))
+	$(call part,doors,$(BIN)/python -m pytest -q tests $(addprefix --ignore=,$(CORE) $(HOSTILE) $(WORLD) tests/conformance))
 
 # What differs from the branch that changes go into; everything, where git is not there to say.
 BASE ?= main
@@ -94,15 +101,19 @@ instructions: $(VENV)/pyvenv.cfg  ## what verifying costs in instructions, under
 docs: $(VENV)-docs/.docs  ## the documentation, as a site in build/site
 	$(VENV)-docs/bin/zensical build --strict --clean
 
-fuzz: $(VENV)-fuzz/.fuzz  ## random input for the parser, tokens, keys and headers (SECONDS=60 each, TARGETS="verify key_set")
+fuzz: $(VENV)-fuzz/.fuzz  ## random input for the parser, tokens, proofs, keys and headers (SECONDS=60 each, TARGETS="verify key_set")
 	@$(VENV)-fuzz/bin/python fuzz/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
 
-chaos: $(VENV)/.test  ## load on real servers while their provider misbehaves (SECONDS=120)
+chaos: $(VENV)/.test  ## load on real servers while their provider, and then their store, misbehaves (SECONDS=120)
 	@SECONDS=$(SECONDS) $(BIN)/python -m chaos.run
+	@$(BIN)/python -m chaos.fleet
 
 mutants: $(VENV)-mutants/.mutants  ## change _core and _flows in every small way, and see whether a test notices (JOBS=2)
 	$(VENV)-mutants/bin/mutmut run --max-children $(or $(JOBS),2)
 	$(VENV)-mutants/bin/mutmut results
+
+release: $(VENV)-release/.release  ## what is published, in build/release: built twice, checked, with its bill of materials (TAG=v1.2.3)
+	@$(VENV)-release/bin/python .ci/release.py $(TAG)
 
 audit: $(VENV)-audit/.audit  ## look the pinned packages up in a database of vulnerabilities; fails where it does not answer
 	@$(VENV)-audit/bin/python .ci/audit.py
@@ -112,10 +123,12 @@ format: $(VENV)/.dev  ## let ruff repair and format what it can
 	$(BIN)/ruff format
 
 pins: $(VENV)-pins/.pins  ## resolve requirements/*.in anew and write the pinned *.txt, with the hash of every file
-	for name in test dev docs fuzz mutants audit pins bench bench-seeds instructions instructions-trio; do \
+	for name in test dev docs fuzz mutants audit pins release bench bench-seeds instructions instructions-trio; do \
 	  $(COMPILE) --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
+	$(COMPILE) --constraint requirements/test.txt --output-file requirements/runtime.txt pyproject.toml
 	$(VENV)-pins/bin/python .ci/oldest.py requirements/test.txt | $(COMPILE) --output-file requirements/oldest.txt -
+	$(VENV)-pins/bin/python .ci/oldest.py requirements/test.txt mcp | $(COMPILE) --output-file requirements/oldest-mcp.txt -
 
 # One file for all interpreters and systems: what only some need is marked so. No line names the registry.
 COMPILE := $(VENV)-pins/bin/uv pip compile --quiet --no-cache --upgrade --universal --python-version 3.11 \
@@ -157,4 +170,4 @@ $(VENV)-$(1)/.$(1): requirements/$(1).txt
 	@$(VENV)-$(1)/bin/python -m pip --disable-pip-version-check install -qq --require-hashes --no-deps -r $$<
 	@touch $$@
 endef
-$(foreach name,docs fuzz mutants audit pins,$(eval $(call environment,$(name))))
+$(foreach name,docs fuzz mutants audit pins release,$(eval $(call environment,$(name))))

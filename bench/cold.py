@@ -29,7 +29,7 @@ WAITING = 200
 OURS, SNAPSHOT, PYJWT = "bearerguard", "bearerguard with a snapshot", "PyJWT"
 
 
-class TimedSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]  # the system says which
+class TimedSelector(selectors.DefaultSelector):
     """The selector of an event loop, which notes how long its turns take."""
 
     def __init__(self) -> None:

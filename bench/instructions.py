@@ -180,9 +180,9 @@ def main() -> int:
         "kinds": kinds,
     }
     JSON.write_text(json.dumps(counted, indent=1) + "\n", "utf-8")
-    missed = [row for row in table if not row.reaches(row.gate)]
-    print(f"\n{len(missed)} of {len(table)} rows missed, in {time.monotonic() - began:.0f} s")
-    return int(bool(missed))
+    failed = [row for row in table if not row.reaches(row.gate)]
+    print(f"\n{len(failed)} of {len(table)} rows failed, in {time.monotonic() - began:.0f} s")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,10 @@ from typing import Any
 
 from bench.rounds import Spread
 
-PARTS = ("verify", "dearest", "providers", "middleware", "uvicorn", "memory", "imports", "cold", "growth")
+PARTS = (
+    *("verify", "dearest", "providers", "introspection", "dpop", "store", "middleware", "uvicorn"),
+    *("memory", "imports", "cold", "growth"),
+)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,11 @@ class Timings:
         pairs = zip(self.cases[case], self.cases[other], strict=True)
         return Spread.of([(one - another) / 1e3 for one, another in pairs])
 
+    def added_over(self, case: str, base: str, floor: str) -> Spread:
+        """What a case adds to its base, over a floor that is no part of either, round by round."""
+        triples = zip(self.cases[case], self.cases[base], self.cases[floor], strict=True)
+        return Spread.of([(one - without) / least for one, without, least in triples])
+
     def ratio_of_added(self, case: str, floor: str, bare: str) -> Spread:
         """What a case adds to the bare one, over what the floor adds to it, round by round."""
         triples = zip(self.cases[case], self.cases[floor], self.cases[bare], strict=True)

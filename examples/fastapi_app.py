@@ -7,6 +7,11 @@ Settings come from the environment:
     RESOURCE        the URL of this API as its clients know it; with it, the API publishes its metadata
     DOCS_CLIENT_ID  the client as which /docs logs in
 
+and, where there is a second provider:
+
+    PARTNERS_ISSUER          its issuer
+    PARTNERS_DOCS_CLIENT_ID  the client as which /docs logs in there
+
 To try it, run examples/issuer.py and do what it prints.
 """
 
@@ -21,11 +26,16 @@ from pydantic import BaseModel
 from bearerguard import AccessToken, Provider, ResourceServer, fresh, role, scope
 from bearerguard.fastapi import Guard
 
-server = ResourceServer(Provider(os.environ["ISSUER"], audience=os.environ["AUDIENCE"]))
-guard = Guard(server, resource=os.environ.get("RESOURCE"), realm="orders")
+AUDIENCE = os.environ["AUDIENCE"]
+providers = [Provider(os.environ["ISSUER"], audience=AUDIENCE, name="staff")]
+docs_clients = {"staff": os.environ.get("DOCS_CLIENT_ID")}
+if "PARTNERS_ISSUER" in os.environ:
+    providers.append(Provider(os.environ["PARTNERS_ISSUER"], audience=AUDIENCE, name="partners"))
+    docs_clients["partners"] = os.environ.get("PARTNERS_DOCS_CLIENT_ID")
+guard = Guard(ResourceServer(*providers), resource=os.environ.get("RESOURCE"), realm="orders")
 
 app = FastAPI(title="Orders")
-guard.install(app, docs_client_id=os.environ.get("DOCS_CLIENT_ID"))
+guard.install(app, docs_clients={name: client for name, client in docs_clients.items() if client})
 
 # Names for what routes ask of a request, so that each is written once.
 Anybody = Annotated[AccessToken | None, guard.optional()]

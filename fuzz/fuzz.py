@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "tests" / "hostile" / "corpus"
 FOUND = ROOT / "build" / "fuzz"
-NAMES = ("parser", "verify", "key_set", "authorization")
+NAMES = ("parser", "verify", "key_set", "authorization", "certificate", "proof", "answer")
 LONGEST_INPUT = 2048
 MEGABYTES = 1024
 SECONDS_AN_INPUT = 5

@@ -6,17 +6,35 @@ nothing where no event loop runs.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Generator, Iterator
+from typing import Any
 from weakref import WeakSet
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from bearerguard.context import Serving, current
+from tests.end_of_run import watch
+from tests.left_out import FILES, LEFT_OUT
+
+collect_ignore = [file for why in LEFT_OUT for file in FILES[why]]
+
+
+def pytest_report_header() -> list[str]:
+    """Say what this run leaves out, where it does."""
+    return [f"left out ({why}): {', '.join(FILES[why])}" for why in sorted(LEFT_OUT)]
+
+
 # No property holds or fails by the speed of the machine.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# Read by whatever imports Django first, if anything does.
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"
+os.environ["NINJA_SKIP_REGISTRY"] = "1"  # before 1.6, Ninja takes the APIs of two tests for a mistake
 
 # Their assertions are the tests' own. Said here, because the tests of several folders import them.
 pytest.register_assert_rewrite("tests.doors_under_test", "tests.hostile")
@@ -27,6 +45,20 @@ def blocking_calls_fail_on_an_event_loop() -> Iterator[BlockBuster]:
     """A blocking call where asyncio runs raises `BlockingError`; anywhere else it is left alone."""
     with blockbuster_ctx() as blockbuster:
         yield blockbuster
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_served_after_a_test() -> Iterator[None]:
+    """No test leaves a request behind that still has its token, not even beneath another one.
+
+    A later test would find it: once what hides it is collected, at a time that nobody chooses.
+    """
+    yield
+    place: Any = current.get()
+    while place is not None:
+        request = place if isinstance(place, Serving) else place.found()
+        assert request is None or request.is_over or request.token is None, request
+        place = place.outer
 
 
 _left_hanging: WeakSet[threading.Thread] = WeakSet()
@@ -41,3 +73,8 @@ def pytest_runtest_teardown() -> Generator[None]:
             thread.join(10)
             if thread.is_alive():
                 _left_hanging.add(thread)
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Have the run end, whatever thread it would wait for."""
+    watch(exitstatus)

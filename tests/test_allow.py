@@ -74,9 +74,11 @@ def test_a_refusal_by_a_rule_is_logged_once(
     caplog.set_level(logging.INFO, "bearerguard")
     with pytest.raises(InsufficientScope):
         guard.allow(scope("orders:write"), token)
-    assert [record.getMessage() for record in caplog.records] == [
-        "refused: reason=scope provider=login kid=None"
-    ]
+    (told,) = caplog.records
+    assert told.getMessage() == (
+        "refused: reason=scope provider=login sub=ada client_id=test-client "
+        "rule=\"no   scope('orders:write'): the token has the scopes orders:read\""
+    )
 
 
 def test_what_is_asked_of_a_token_that_is_known_is_not_a_scope_of_a_route(

@@ -13,6 +13,7 @@ from bearerguard import (
     MissingCredentials,
     ProviderUnavailable,
     Rule,
+    UseDPoPNonce,
     any_scope,
     authenticated,
     role,
@@ -60,7 +61,12 @@ def test_each_of_several_schemes_has_a_field_of_its_own_in_the_order_of_the_api(
     assert [value.split(" ")[0] for _, value in fields] == ["Bearer", "DPoP"]
 
 
-def test_each_of_several_schemes_says_the_same_and_only_its_own_algorithms() -> None:
+def presented(scheme: str | None, error: AuthError) -> AuthError:
+    error.scheme = scheme
+    return error
+
+
+def test_where_the_scheme_of_a_request_is_not_known_each_says_the_same_and_only_its_own_algorithms() -> None:
     """RFC 9449, section 7.1."""
     (_, bearer), (_, dpop) = challenges(expired(), ChallengeContext("shop", schemes=(BEARER, DPOP)))
     assert "algs" not in bearer
@@ -74,9 +80,35 @@ def test_a_request_without_credentials_is_offered_the_schemes_and_told_of_no_err
     assert [value for _, value in fields] == ["Bearer", 'DPoP algs="ES256 EdDSA"']
 
 
+def test_a_request_that_used_dpop_gets_one_challenge_with_the_algorithms() -> None:
+    """oauth4webapi up to 3.8.7 finds no nonce beside a second challenge."""
+    [(_, value)] = challenges(presented("DPoP", expired()), ChallengeContext(schemes=(BEARER, DPOP)))
+    assert parse_challenge(value.encode(), "DPoP") == {
+        "error": "invalid_token",
+        "error_description": "The token has expired.",
+        "algs": "ES256 EdDSA",
+    }
+
+
+def test_what_is_wrong_with_a_bearer_token_is_said_only_of_bearer() -> None:
+    """RFC 9449, section 7.2."""
+    fields = challenges(presented("Bearer", expired()), ChallengeContext("shop", schemes=(BEARER, DPOP)))
+    assert [value for _, value in fields] == [
+        'Bearer realm="shop", error="invalid_token", error_description="The token has expired."',
+        'DPoP realm="shop", algs="ES256 EdDSA"',
+    ]
+
+
+def test_where_only_dpop_will_do_it_is_the_only_challenge_whatever_was_used() -> None:
+    for scheme in (None, "Bearer", "DPoP"):
+        [(_, value)] = challenges(presented(scheme, expired()), ChallengeContext(schemes=(DPOP,)))
+        assert value.startswith('DPoP error="invalid_token"')
+
+
 def test_a_nonce_goes_in_a_field_of_its_own_and_is_stored_nowhere() -> None:
     """RFC 9449, sections 8.2 and 9."""
-    fields = challenges(expired(), ChallengeContext(schemes=(DPOP,), nonce="n-1"))
+    error = UseDPoPNonce("nonce_missing", "The proof needs a nonce.", "n-1")
+    fields = challenges(presented("DPoP", error), ChallengeContext(schemes=(BEARER, DPOP)))
     assert fields[1:] == [("DPoP-Nonce", "n-1"), ("Cache-Control", "no-store")]
 
 
@@ -157,7 +189,8 @@ def test_an_answer_has_the_status_of_its_error_unless_a_contract_wants_another()
 
 
 def test_the_fields_of_a_refusal_go_with_any_body() -> None:
-    whole = answer(expired(), context=ChallengeContext(schemes=(BEARER, DPOP), nonce="n-1"))
+    error = UseDPoPNonce("nonce", "The nonce is not good any more.", "n-1")
+    whole = answer(error, context=ChallengeContext(schemes=(BEARER, DPOP)))
     assert [name for name, _ in whole.headers][:2] == ["Content-Type", "Content-Length"]
     names = [name for name, _ in whole.refusal_headers]
     assert names == ["WWW-Authenticate", "WWW-Authenticate", "DPoP-Nonce", "Cache-Control"]

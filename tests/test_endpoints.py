@@ -10,7 +10,7 @@ import pytest
 
 from bearerguard import ConfigurationError, Provider, ResourceServer, scope
 from bearerguard.asgi import Guard
-from bearerguard.endpoints import Endpoint
+from bearerguard.endpoints import Endpoint, EndpointRequest
 from bearerguard.starlette import AuthenticateMiddleware
 from bearerguard.testing import Issuer
 from tests.doors_under_test.exchange import Request, ask_asgi
@@ -36,7 +36,7 @@ def server_at(issuer: Issuer, resource: str | None = None) -> ResourceServer:
 
 
 def document_of(endpoint: Endpoint) -> Any:
-    return json.loads(endpoint.respond("GET").body)
+    return json.loads(endpoint.answer(EndpointRequest("GET")).body)
 
 
 def test_a_guard_without_a_resource_serves_nothing_by_itself(issuer: Issuer) -> None:
@@ -90,16 +90,43 @@ def test_the_metadata_name_the_scopes_of_rules_that_were_asked_for_after_the_gua
 def test_the_metadata_answer_what_a_browser_asks_first(issuer: Issuer) -> None:
     [endpoint] = Guard(server_at(issuer, "https://api.example")).endpoints
     assert endpoint.methods == ("GET", "HEAD", "OPTIONS")
-    preflight = endpoint.respond("OPTIONS")
+    preflight = endpoint.answer(EndpointRequest("OPTIONS"))
     assert (preflight.status, preflight.body) == (204, b"")
     assert dict(preflight.headers) == {
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Allow-Methods": "GET",
         "Access-Control-Allow-Headers": "*",
     }
-    head, whole = endpoint.respond("HEAD"), endpoint.respond("GET")
+    head, whole = (endpoint.answer(EndpointRequest(method)) for method in ("HEAD", "GET"))
     assert (head.status, head.headers) == (200, whole.headers)
     assert dict(whole.headers)["Content-Length"] == str(len(whole.body))
+
+
+def test_readiness_is_the_servers_and_says_nothing_else(issuer: Issuer) -> None:
+    guard = Guard(server_at(issuer))
+    guard.readiness("/ready")
+    [endpoint] = guard.endpoints
+    assert (endpoint.path, endpoint.methods) == ("/ready", ("GET", "HEAD"))
+    assert endpoint.answer(EndpointRequest("GET")).body == b'{"ready": true}'
+    guard.server.close()
+    answer = endpoint.answer(EndpointRequest("GET"))
+    assert (answer.status, answer.body) == (503, b'{"ready": false}')
+
+
+@pytest.mark.parametrize("path", ["ready", "", "/ready/{id}", "/<name>", "/a b", "/ready?x", None], ids=str)
+def test_a_path_of_readiness_that_a_framework_could_read_otherwise_is_refused(
+    issuer: Issuer, path: Any
+) -> None:
+    with pytest.raises(ConfigurationError, match="such as '/ready'"):
+        Guard(server_at(issuer)).readiness(path)
+
+
+def test_a_path_serves_one_thing(issuer: Issuer) -> None:
+    guard = Guard(server_at(issuer, "https://api.example"))
+    guard.readiness("/ready")
+    for path in ("/ready", WELL_KNOWN):
+        with pytest.raises(ConfigurationError, match="already"):
+            guard.readiness(path)
 
 
 def test_the_middleware_points_to_the_metadata_of_its_servers_resource(issuer: Issuer) -> None:

@@ -13,11 +13,14 @@ from bearerguard import (
     ConfigurationError,
     InsufficientScope,
     InsufficientUserAuthentication,
+    InvalidDPoPProof,
     InvalidRequest,
     InvalidToken,
     MissingCredentials,
     ProviderUnavailable,
     SecurityWarning,
+    TooManyProofs,
+    UseDPoPNonce,
     role,
 )
 from bearerguard.answer import ChallengeContext, answer, challenges
@@ -69,6 +72,19 @@ REFUSALS: list[tuple[AuthError, int, str | None, str]] = [
         "insufficient_user_authentication",
         'Bearer error="insufficient_user_authentication", error_description="Log in again."',
     ),
+    (
+        InvalidDPoPProof("proof_url", "The proof is for another address."),
+        401,
+        "invalid_dpop_proof",
+        'Bearer error="invalid_dpop_proof", error_description="The proof is for another address."',
+    ),
+    (
+        UseDPoPNonce("nonce_missing", "The proof needs a nonce.", "n-1"),
+        401,
+        "use_dpop_nonce",
+        'Bearer error="use_dpop_nonce", error_description="The proof needs a nonce."',
+    ),
+    (TooManyProofs("Slow down.", retry_after=7), 429, None, "Bearer"),
     (
         ProviderUnavailable("The keys cannot be fetched.", retry_after=12.2),
         503,

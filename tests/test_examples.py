@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import bearerguard
+from tests.left_out import is_left_out
 
 
 def modules_with_examples() -> list[str]:
@@ -20,6 +21,7 @@ def modules_with_examples() -> list[str]:
         name
         for name in sorted(names)
         if not name.endswith("__main__")
+        and not is_left_out(name)
         and any(test.examples for test in finder.find(importlib.import_module(name)))
     ]
 

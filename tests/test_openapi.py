@@ -12,7 +12,8 @@ from openapi_spec_validator import validate
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
 import bearerguard
-from bearerguard import openapi
+from bearerguard import Cookie, DPoP, Header, Provider, openapi, scope
+from bearerguard.openapi.document import requirements
 
 SCOPES = {"orders:read": "Read orders", "orders:write": "Change orders"}
 AUTHORIZE, TOKEN = "https://login.example/authorize", "https://login.example/token"
@@ -26,6 +27,7 @@ SCHEMES = {
     ),
     "openid": openapi.openid_connect_scheme("https://login.example/"),
     "bearer": openapi.bearer_scheme(),
+    "dpop": openapi.dpop_scheme(),
 }
 
 
@@ -117,8 +119,15 @@ def test_flask_restx_publishes_them_in_a_valid_document() -> None:
 @pytest.mark.parametrize("version", ["3.0.4", "3.1.2", "3.2.0"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_document_of_openapi_3_with_them_is_valid(version: str, scheme: str) -> None:
-    scopes = () if scheme == "bearer" else ("orders:read",)
+    scopes = () if scheme in ("bearer", "dpop") else ("orders:read",)
     validate(openapi_3(version, openapi.security_requirement(scheme, *scopes)))
+
+
+@pytest.mark.parametrize("version", ["3.1.2", "3.2.0"])
+def test_a_client_certificate_stands_beside_its_token(version: str) -> None:
+    document = openapi_3(version, {**openapi.security_requirement("code", "orders:read"), "certificate": []})
+    schemes = {**SCHEMES, "certificate": openapi.mutual_tls_scheme()}
+    validate({**document, "components": {"securitySchemes": schemes}})
 
 
 @pytest.mark.parametrize("version", ["3.0.4", "3.1.2", "3.2.0"])
@@ -173,3 +182,24 @@ def test_openid_connect_points_to_the_metadata_of_the_issuer() -> None:
 def test_a_flow_without_its_address_is_a_configuration_error(addresses: dict[str, Any], missing: str) -> None:
     with pytest.raises(bearerguard.ConfigurationError, match=missing):
         openapi.oauth2_scheme(SCOPES, **addresses)
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "name"),
+    [(Header("X-Token"), "header", "x-token"), (Cookie("Token"), "cookie", "Token")],
+)
+def test_a_token_that_comes_elsewhere_is_described_where_it_comes(source: Any, place: str, name: str) -> None:
+    provider = Provider("https://login.example", audience="https://api.example", source=source)
+    scheme = openapi.provider_scheme(provider, {}, {})
+    assert scheme["type"] == "apiKey"
+    assert (scheme["in"], scheme["name"]) == (place, name)
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_token_that_is_bound_to_a_key_stands_beside_where_it_is_got(required: bool) -> None:
+    rule, dpop = scope("a") | scope("b"), DPoP(required=required)
+    ways = requirements({"oauth2": SCHEMES["code"]}, rule, dpop=dpop)
+    bearer = [] if required else [{"oauth2": ["a"]}, {"oauth2": ["b"]}]
+    assert ways == [*bearer, {"oauth2": ["a"], "DPoP": []}, {"oauth2": ["b"], "DPoP": []}]
+    optional = requirements({"oauth2": SCHEMES["code"]}, None, dpop=dpop)
+    assert optional == [{}, *([] if required else [{"oauth2": []}]), {"oauth2": [], "DPoP": []}]

@@ -8,11 +8,23 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bearerguard import ID_TOKEN, JWT, RFC9068, ConfigurationError, Provider, RemoteKeys, SecurityWarning
+from bearerguard import (
+    ID_TOKEN,
+    JWT,
+    RFC9068,
+    ConfigurationError,
+    Cookie,
+    Header,
+    Provider,
+    RemoteKeys,
+    SecurityWarning,
+)
 from bearerguard._limits import MAX_LEEWAY
 from bearerguard.testing import Issuer, signing_key
 
 URL = "https://login.example/jwks"
+PLACE = "https://login.example/{tid}/v2.0"
+ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/shop/0123456789abcdef"
 ISSUER = Issuer(algorithm="ES256")
 KEY = ISSUER.signing_key.public_jwk()
 SECRET = signing_key("oct").secret_jwk()
@@ -22,6 +34,10 @@ PEM = (
     .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     .decode()
 )
+
+
+async def trusts_elsewhere(_: str) -> bool:
+    return True
 
 
 def provider(**options: Any) -> Provider:
@@ -322,6 +338,43 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("keys for other algorithms", {"keys": KEY, "algorithms": ["RS256"]}, "fits the algorithms RS256"),
     ("a secret by URL", {"keys": URL, "algorithms": ["HS256"]}, "as an object with the oct key"),
     ("a secret by remote keys", {"keys": RemoteKeys(), "algorithms": ["HS256"]}, "as an object with the oct"),
+    ("a place without tenants", {"issuer": PLACE, "keys": URL}, "give a list of tenants to trust"),
+    ("tenants without a place", {"tenants": ["a"]}, "write it as 'https://login.example/{tid}/v2.0'"),
+    ("two places", {"issuer": "https://{a}.example/{b}", "keys": URL, "tenants": ["a"]}, "with one place"),
+    ("no tenants", {"issuer": PLACE, "keys": URL, "tenants": []}, "name the tenants to trust"),
+    ("every tenant", {"issuer": PLACE, "keys": URL, "tenants": "*"}, "there is no way to trust them all"),
+    (
+        "tenants who are asked elsewhere",
+        {"issuer": PLACE, "keys": URL, "tenants": trusts_elsewhere},
+        "ResourceServer.trusting",
+    ),
+    ("discovery from a template", {"issuer": PLACE, "tenants": ["a"]}, "there is not one issuer"),
+    ("aliases that are not text", {"issuer_aliases": [5]}, "give the exact 'iss' values"),
+    ("an alias with a place", {"issuer_aliases": PLACE}, "with braces in it: write it without"),
+    (
+        "aliases of a template",
+        {"issuer": PLACE, "keys": URL, "tenants": ["a"], "issuer_aliases": "x"},
+        "without one exact issuer",
+    ),
+    ("an alias with white space", {"issuer_aliases": "x "}, "write 'x'"),
+    ("a trust domain and an issuer", {"trust_domain": "prod.example"}, "exclude each other"),
+    (
+        "a trust domain as an ID",
+        {"issuer": None, "trust_domain": "spiffe://a.example"},
+        "without 'spiffe://'",
+    ),
+    ("a trust domain without keys", {"issuer": None, "trust_domain": "a.example"}, "give keys, such as"),
+    ("a signer and an issuer", {"signer": ARN}, "issuer= and signer= exclude each other"),
+    ("a signer and an audience", {"issuer": None, "signer": ARN, "keys": URL}, "audience= and signer="),
+    (
+        "a signer that is not an ARN",
+        {"issuer": None, "audience": None, "signer": "lb", "keys": URL},
+        "give the whole ARN",
+    ),
+    ("keys for encryption", {"key_use": "enc"}, "leave it out, or write 'jwt-svid'"),
+    ("a client claim of another type", {"client_claim": ["cid"]}, "name the claim that names the client"),
+    ("an empty client claim", {"client_claim": ""}, "as 'cid'"),
+    ("roles in several places, one odd", {"roles_claim": [["a"], [5]]}, "or its keys"),
     ("a secret by discovery", {"algorithms": ["HS256", "HS512"]}, "as an object with the oct key"),
 ]
 
@@ -433,3 +486,49 @@ def test_an_option_that_has_moved_is_refused_with_where_it_stands_now(option: st
 def test_an_option_that_never_was_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="'colour'"):
         provider(colour="red")
+
+
+# -- where its tokens stand ------------------------------------------------------------------------------
+
+
+def test_its_tokens_stand_in_authorization_unless_it_says_otherwise() -> None:
+    assert provider().source is None
+
+
+def test_a_header_is_known_by_its_name_in_any_case() -> None:
+    assert Header("Cf-Access-Jwt-Assertion") == Header("cf-access-jwt-assertion")
+    assert str(Header("X-Token")) == "the header x-token"
+    assert str(Cookie("Token")) == "the cookie Token"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a;b", "a=b", "a:b", "tökén", 7, None, b"x-token", "x" * 129])
+@pytest.mark.parametrize("source", [Header, Cookie])
+def test_a_place_has_a_name_that_a_request_can_carry(source: Any, name: Any) -> None:
+    with pytest.raises(ConfigurationError, match="give a name such as 'access-token'"):
+        source(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("Authorization", "leave source out"),
+        ("COOKIE", r"write Cookie\(name\)"),
+        ("Host", "it names the server"),
+        ("dpop", "it carries the proof"),
+        ("Proxy-Authorization", "it is for a proxy"),
+    ],
+)
+def test_a_header_that_is_for_something_else_is_not_a_place_for_tokens(name: str, remedy: str) -> None:
+    with pytest.raises(ConfigurationError, match=remedy):
+        Header(name)
+
+
+def test_peers_are_networks() -> None:
+    with pytest.raises(ConfigurationError, match="give the addresses or networks"):
+        Header("X-Forwarded-Access-Token", peers=["proxy.internal"])
+
+
+@pytest.mark.parametrize("source", ["X-Token", Header, object()])
+def test_a_source_is_a_header_or_a_cookie(source: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"give Header\(name\) or Cookie\(name\)"):
+        provider(source=source)

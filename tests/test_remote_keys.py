@@ -65,6 +65,12 @@ def test_not_following_redirects_is_not_an_option_to_complain_of() -> None:
     assert RemoteKeys(http_options={"follow_redirects": False, "timeout": 1}).http_options == {"timeout": 1}
 
 
+def test_metadata_and_keys_one_by_one_have_addresses_of_their_own() -> None:
+    inside = RemoteKeys(metadata_url=METADATA.replace("https://login.example", "http://127.0.0.1:8080"))
+    assert repr(inside) == f"RemoteKeys(metadata_url={inside.metadata_url!r})"
+    assert RemoteKeys(BY_KID, kid_pattern="[0-9a-f-]{36}").kid_pattern == "[0-9a-f-]{36}"
+
+
 def test_its_repr_shows_no_options() -> None:
     secret = {"headers": {"x-api-key": "k1"}}
     assert repr(RemoteKeys(URL, http_options=secret)) == f"RemoteKeys({URL!r})"
@@ -89,6 +95,9 @@ def test_a_way_to_keys_that_others_can_change_is_warned_of(option: dict[str, Any
     assert [warning.filename for warning in warned] == [__file__]
 
 
+METADATA = "https://login.example/realms/shop/.well-known/openid-configuration"
+BY_KID = "https://login.example/keys/{kid}"
+
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("lifetime of nothing", {"lifetime": 0}, "math.inf"),
     ("negative lifetime", {"lifetime": -1}, "math.inf"),
@@ -109,6 +118,23 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("a function as the address", {"url": dict}, "function=..."),
     ("a function that is not one", {"function": URL}, "give a function without arguments"),
     ("two places", {"url": URL, "function": dict}, "choose one"),
+    ("metadata and an address", {"url": URL, "metadata_url": METADATA}, "exclude each other"),
+    ("metadata at no such place", {"metadata_url": "https://login.example"}, "not the address of metadata"),
+    ("metadata of another type", {"metadata_url": 5}, "not the address of metadata"),
+    (
+        "metadata over http",
+        {"metadata_url": METADATA.replace("https", "http")},
+        "dangerously_allow_http=True",
+    ),
+    ("metadata and a function", {"metadata_url": METADATA, "function": dict}, "choose one"),
+    ("a place for key ids without a pattern", {"url": BY_KID}, "kid_pattern is left out"),
+    ("a pattern without a place", {"url": URL, "kid_pattern": "[a-f]+"}, "one {kid} in its path"),
+    ("a pattern for nothing", {"kid_pattern": "[a-f]+"}, "one {kid} in its path"),
+    ("a place in the host", {"url": "https://{kid}.example/a", "kid_pattern": "[a-f]+"}, "in its path"),
+    ("a pattern that is not one", {"url": BY_KID, "kid_pattern": "["}, "not a regular expression"),
+    ("a pattern that takes anything", {"url": BY_KID, "kid_pattern": ".*"}, "takes more than a name"),
+    ("a pattern that takes a folder", {"url": BY_KID, "kid_pattern": "[a-z/]+"}, "takes more than a name"),
+    ("a pattern of another type", {"url": BY_KID, "kid_pattern": 5}, "give the regular expression"),
     ("a function over HTTP", {"function": dict, "http_options": {"timeout": 1}}, "choose one"),
 ]
 

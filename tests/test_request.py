@@ -79,6 +79,7 @@ def scope(**members: Any) -> dict[str, Any]:
         (ASGIRequest(scope(raw_path=b"/a%20b", query_string=b"c=%2F")), b"/a%20b?c=%2F"),
         (ASGIRequest(scope(raw_path=b"/a%20b", query_string=b"")), b"/a%20b"),
         (ASGIRequest(scope()), b"/a%20b"),
+        (ASGIRequest(scope(path="/~a/b:c@d,e;f=g")), b"/~a/b:c@d,e;f=g"),
         (WSGIRequest({"RAW_URI": "/v1/a%20b?c=d"}), b"/v1/a%20b?c=d"),
         (WSGIRequest({"REQUEST_URI": "/v1/a%20b"}), b"/v1/a%20b"),
         (WSGIRequest({"SCRIPT_NAME": "/v1", "PATH_INFO": "/a b", "QUERY_STRING": "c=d"}), b"/v1/a%20b?c=d"),
@@ -95,6 +96,7 @@ def scope(**members: Any) -> dict[str, Any]:
         "asgi",
         "asgi without query",
         "asgi without raw path",
+        "asgi without raw path, all that stands for itself",
         "gunicorn",
         "uwsgi",
         "wsgi",
@@ -166,7 +168,7 @@ def test_der_is_what_a_certificate_is_compared_by() -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Authorization": "Bearer a"}, [("authorization", "Bearer a")], ["ab"], [(b"a",)], [7]],
+    [{"Authorization": "Bearer a"}, [("authorization", "Bearer a")], ["ab"], [(b"a",)], [7], None, 7],
     ids=str,
 )
 def test_what_is_not_a_list_of_fields_is_shown_what_to_write(headers: Any) -> None:

@@ -314,6 +314,20 @@ def test_neither_repr_nor_str_shows_the_text_or_the_claims() -> None:
     assert repr(token) == "AccessToken(provider='login', subject='user-1')"
 
 
+def test_the_repr_tells_those_apart_whom_a_token_is_for() -> None:
+    assert repr(verified(sub=None, client_id="batch")) == (
+        "AccessToken(provider='login', subject=None, client_id='batch')"
+    )
+    tenants = Provider(
+        "https://login.test/{tid}", name="t", audience=ISSUER.audience, tenants=["a", "b"], keys=ISSUER.jwks()
+    )
+    server = ResourceServer(tenants, clock=ISSUER.clock)
+    assert [repr(verified(server, iss=f"https://login.test/{tid}", tid=tid)) for tid in ("a", "b")] == [
+        f"AccessToken(provider='t', issuer='https://login.test/{tid}', subject='user-1')"
+        for tid in ("a", "b")
+    ]
+
+
 def test_no_log_shows_the_text_of_any_token(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     texts = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bearerguard
 from bearerguard import InvalidToken, Provider, ResourceServer
 from bench.cases import Case, Cases, async_loop, loop, refusing_loop, repeating, rotating, token_cases
@@ -9,18 +11,18 @@ from bench.kinds import Kind
 from bench.material import EXAMPLE, SUBJECTS, Material
 
 
-def provider(material: Material, algorithm: str, kind: Kind = EXAMPLE) -> Provider:
+def provider(material: Material, algorithm: str, kind: Kind = EXAMPLE, **more: Any) -> Provider:
     """A provider that is trusted by its key set, defaults wherever they will do."""
     keys = material.key_set(f"{algorithm}.{kind.name}")
     options = dict(kind.options)
     if "profile" in options:
         options["profile"] = getattr(bearerguard, options["profile"])
-    return Provider(kind.issuer, audience=kind.audience, keys=keys, **options)
+    return Provider(kind.issuer, audience=kind.audience, keys=keys, **options, **more)
 
 
-def resource_server(material: Material, algorithm: str, kind: Kind = EXAMPLE) -> ResourceServer:
-    """A server that trusts one such provider."""
-    return ResourceServer(provider(material, algorithm, kind))
+def resource_server(material: Material, algorithm: str, kind: Kind = EXAMPLE, **more: Any) -> ResourceServer:
+    """A server that trusts one such provider, with more options of a `Provider`."""
+    return ResourceServer(provider(material, algorithm, kind, **more))
 
 
 def cases(material: Material, url: str) -> Cases:

@@ -7,17 +7,23 @@ those who use them. Nothing here imports a framework or an HTTP client.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from bearerguard.errors import (
     AccessDenied,
     AuthError,
     ConfigurationError,
     InsufficientScope,
     InsufficientUserAuthentication,
+    InvalidDPoPProof,
     InvalidRequest,
     InvalidToken,
     MissingCredentials,
     ProviderUnavailable,
     SecurityWarning,
+    TooManyProofs,
+    UseDPoPNonce,
 )
 
 # Of OpenAPI 2.0, so not in `__all__`; here because layabauth's programs import them from here. The `as` tells
@@ -30,6 +36,7 @@ from bearerguard.rules import (
     Rule,
     any_scope,
     authenticated,
+    bound,
     claim,
     client,
     fresh,
@@ -38,8 +45,15 @@ from bearerguard.rules import (
     scope,
     subject,
 )
-from bearerguard.server import ResourceServer, limit_verdict_memory
-from bearerguard.token import AccessToken
+from bearerguard.server import ResourceServer
+from bearerguard.token import AccessToken, limit_verdict_memory
+
+if TYPE_CHECKING:
+    from bearerguard.certificate import ClientCertificate
+    from bearerguard.dpop import DPoP
+    from bearerguard.logout import BackChannelLogout
+    from bearerguard.provider import Cookie, Header, Introspection
+    from bearerguard.revocation import Revocation
 
 __all__ = [
     "ID_TOKEN",
@@ -48,9 +62,16 @@ __all__ = [
     "AccessDenied",
     "AccessToken",
     "AuthError",
+    "BackChannelLogout",
+    "ClientCertificate",
     "ConfigurationError",
+    "Cookie",
+    "DPoP",
+    "Header",
     "InsufficientScope",
     "InsufficientUserAuthentication",
+    "Introspection",
+    "InvalidDPoPProof",
     "InvalidRequest",
     "InvalidToken",
     "MissingCredentials",
@@ -60,10 +81,14 @@ __all__ = [
     "RemoteKeys",
     "Request",
     "ResourceServer",
+    "Revocation",
     "Rule",
     "SecurityWarning",
+    "TooManyProofs",
+    "UseDPoPNonce",
     "any_scope",
     "authenticated",
+    "bound",
     "claim",
     "client",
     "fresh",
@@ -75,8 +100,23 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    """`bearerguard.__version__`, looked up only where somebody asks."""
+_WHERE = {
+    "BackChannelLogout": "bearerguard.logout",
+    "ClientCertificate": "bearerguard.certificate",
+    "Cookie": "bearerguard.provider",
+    "DPoP": "bearerguard.dpop",
+    "Header": "bearerguard.provider",
+    "Introspection": "bearerguard.provider",
+    "Revocation": "bearerguard.revocation",
+}
+"""What few programs need is loaded where somebody asks for it: it would take a fifth of the import."""
+
+
+def __getattr__(name: str) -> Any:
+    """`bearerguard.__version__`, and names that are looked up only where somebody asks."""
+    if name in _WHERE:
+        found = globals()[name] = getattr(importlib.import_module(_WHERE[name]), name)
+        return found
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415 - it loads `email`, and few ever ask
 

@@ -12,12 +12,14 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from bearerguard.answer import Answer
+from bearerguard._websocket import MOVED, WATCHED, checked_subprotocol, with_websockets
+from bearerguard.answer import Answer, Body, json_body
 from bearerguard.context import SERVING, Serving
-from bearerguard.endpoints import Endpoint
+from bearerguard.endpoints import Endpoint, EndpointRequest
 from bearerguard.errors import AuthError, ConfigurationError
-from bearerguard.guard import BaseGuard, Demand
-from bearerguard.request import without_origin
+from bearerguard.guard import BaseGuard, Demand, Serves, is_ambiguous
+from bearerguard.request import UNQUOTED, without_origin
+from bearerguard.server import ResourceServer
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -47,22 +49,41 @@ class ASGIRequest(Struct, gc=False):
 
     @property
     def target(self) -> bytes | None:
-        """Path and query as they were sent."""
+        """Path and query as they were sent; None where a program asks with less than a whole scope."""
         scope = self.scope
-        raw = without_origin(scope.get("raw_path") or quote(scope["path"]).encode())
+        if "path" not in scope:
+            return None
+        raw = without_origin(scope.get("raw_path") or quote(scope["path"], safe=UNQUOTED).encode())
         query: bytes = scope.get("query_string", b"")
         return raw + b"?" + query if query else raw
+
+    @property
+    def mount(self) -> str:
+        """The `root_path` that the server gave; Starlette's routers keep it when they mount something."""
+        scope = self.scope
+        mount: str = scope.get("app_root_path", scope.get("root_path", ""))
+        return mount
+
+    @property
+    def notes(self) -> Scope:
+        """The scope."""
+        return self.scope
+
+    @property
+    def route(self) -> str | None:
+        """The path of the route, where the framework notes it in the scope before the guard is asked."""
+        return getattr(self.scope.get("route"), "path", None)
 
     @property
     def certificate(self) -> bytes | None:
         """The client's certificate, where the server has ASGI's TLS extension and one was shown."""
         tls = (self.scope.get("extensions") or {}).get("tls") or {}
-        chain = tls.get("client_cert_chain") or ()
-        if not chain:
+        leaf = next(iter(tls.get("client_cert_chain") or ()), None)  # the client's own is the first
+        if leaf is None:
             return None
         from ssl import PEM_cert_to_DER_cert  # noqa: PLC0415 - only where the server has one
 
-        return PEM_cert_to_DER_cert(chain[0])
+        return PEM_cert_to_DER_cert(leaf)
 
     @property
     def peer(self) -> str | None:
@@ -80,7 +101,7 @@ class ASGIRequest(Struct, gc=False):
 
 
 def protected(
-    guard: BaseGuard, app: App, demand: Demand, public: frozenset[str], path_of: Callable[[Scope], str]
+    guard: ASGIGuard, app: App, demand: Demand, public: frozenset[str], path_of: Callable[[Scope], str]
 ) -> App:
     """Return `app` behind a demand; it finds the token in its scope as `bearerguard.token`.
 
@@ -107,7 +128,7 @@ def protected(
                 scope["bearerguard.token"] = request.token = token
             await app(scope, receive, send)
 
-    return with_endpoints(guard.endpoints, guarded)
+    return with_endpoints(guard.endpoints, guard.websockets(guarded))
 
 
 def with_endpoints(endpoints: Iterable[Endpoint], app: App) -> App:
@@ -119,7 +140,7 @@ def with_endpoints(endpoints: Iterable[Endpoint], app: App) -> App:
         if endpoint is None:
             await app(scope, receive, send)
         else:
-            await respond(send, endpoint.respond(scope["method"]))
+            await respond(send, await answer_at(endpoint, scope, receive))
 
     return installed if served else app
 
@@ -135,6 +156,17 @@ def endpoint_at(scope: Scope, served: Mapping[str, Endpoint]) -> Endpoint | None
         return None
     endpoint = served.get(scope["path"]) or served.get(route_path(scope))
     return endpoint if endpoint is not None and scope["method"] in endpoint.methods else None
+
+
+async def answer_at(endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
+    """Return the answer of an endpoint to a request."""
+    body, is_more = b"", endpoint.max_body > 0
+    while is_more and len(body) <= endpoint.max_body:
+        message = await receive()
+        body += message.get("body", b"")
+        is_more = message.get("more_body", False)
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    return await endpoint.aanswer(EndpointRequest(scope["method"], body, kind.decode("latin-1")))
 
 
 def as_function(method: M) -> M:
@@ -162,6 +194,90 @@ class _Function:
             return bound(*args, **options)
 
         return function
+
+
+class ASGIGuard(BaseGuard):
+    """What the guards of all ASGI frameworks have, beside what every guard has.
+
+    Args:
+        server: what verifies the tokens.
+        resource: the URL of this API, as for every guard.
+        realm: a name for the protected space, in every challenge.
+        authorization_servers: the issuers that the metadata names, where not those of the server's providers.
+        body: what makes the body of a refusal.
+        endpoints: what else the guard serves by itself, such as `BackChannelLogout`.
+        websocket_subprotocol: the name that stands before a token among the subprotocols of a WebSocket, as
+            `"bearer"`: a page of a browser can put it nowhere else. The token is moved to `Authorization`
+            before the application sees it, and a name is chosen where the application does not choose one.
+            The form of Kubernetes is taken as well.
+        close_at_expiry: whether a WebSocket is closed, with the code 4401, once its token has expired, or was
+            revoked.
+
+    Raises:
+        ConfigurationError: as for every guard, and where the subprotocol is not a name.
+    """
+
+    def __init__(
+        self,
+        server: ResourceServer,
+        *,
+        resource: str | None = None,
+        realm: str | None = None,
+        authorization_servers: str | Iterable[str] | None = None,
+        body: Body = json_body,
+        endpoints: Iterable[Endpoint | Serves] = (),
+        websocket_subprotocol: str | None = None,
+        close_at_expiry: bool = False,
+    ) -> None:
+        super().__init__(
+            server,
+            resource=resource,
+            realm=realm,
+            authorization_servers=authorization_servers,
+            body=body,
+            endpoints=endpoints,
+        )
+        self.websocket_subprotocol: str | None = checked_subprotocol(websocket_subprotocol)
+        self.close_at_expiry = close_at_expiry
+
+    @as_function
+    def websockets(self, app: App) -> App:
+        """Return `app` with what the guard promises of its WebSockets; `protect` and `install` do it."""
+        if self.websocket_subprotocol is None and not self.close_at_expiry:
+            return app
+        seconds_left = self._seconds_left if self.close_at_expiry else None
+        return with_websockets(
+            app, subprotocol=self.websocket_subprotocol, seconds_left=seconds_left, ended=self._ended
+        )
+
+    def check_opening(self, scope: Scope) -> None:
+        """Check that a WebSocket came through `websockets`, before its token is looked for.
+
+        Raises:
+            ConfigurationError: its token, which may stand among the subprotocols, was not looked for there,
+                or nobody would close it when its token ends.
+        """
+        if scope["type"] != "websocket":
+            return
+        if self.websocket_subprotocol is not None and MOVED not in scope:
+            raise _not_installed("takes tokens from subprotocols")
+        if self.close_at_expiry and WATCHED not in scope:
+            raise _not_installed("closes WebSockets when their tokens end")
+
+    def _seconds_left(self, scope: Scope) -> float | None:
+        request: Serving | None = scope.get(SERVING)
+        token = None if request is None else request.token
+        return None if token is None else self.server.seconds_left(token)
+
+    def _ended(self, scope: Scope) -> str:
+        return self.server.ended(scope[SERVING].token).description
+
+
+def _not_installed(promise: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"This guard {promise}, and the application does not know: call guard.install(app), or wrap it with "
+        "guard.protect(app); to Litestar give it as a plugin."
+    )
 
 
 def is_request(scope: Scope) -> bool:
@@ -201,11 +317,7 @@ def below(path: str, mount: str) -> str:
 
 def is_public(scope: Scope, path: str, public_paths: frozenset[str]) -> bool:
     """Whether a path is public, and written in a way that no router can read otherwise."""
-    if path not in public_paths:
-        return False
-    raw: bytes = scope.get("raw_path") or b""
-    lower = raw.lower()
-    return b"%2f" not in lower and b"%5c" not in lower and b"%2e" not in lower
+    return path in public_paths and not is_ambiguous(scope.get("raw_path") or b"")
 
 
 def can_deny(scope: Scope) -> bool:

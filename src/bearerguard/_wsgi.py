@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from bearerguard.answer import Answer
 from bearerguard.context import Serving, current
-from bearerguard.request import without_origin
+from bearerguard.endpoints import Endpoint, EndpointRequest
+from bearerguard.request import UNQUOTED, without_origin
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -48,8 +49,24 @@ class WSGIRequest(Struct, gc=False):
         if not raw:
             path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
             query = environ.get("QUERY_STRING", "")
-            raw = quote(path, safe="/:@!$&'()*+,;=~", encoding="latin-1") + (query and f"?{query}")
+            raw = quote(path, safe=UNQUOTED, encoding="latin-1") + (query and f"?{query}")
         return without_origin(raw.encode("latin-1", "replace"))
+
+    @property
+    def mount(self) -> str:
+        """`SCRIPT_NAME`; nobody says how much of it is the server's, and how much a router has added."""
+        mount: str = self.environ.get("SCRIPT_NAME", "")
+        return mount.encode("latin-1", "replace").decode("utf-8", "replace")
+
+    @property
+    def notes(self) -> Environ:
+        """The environ."""
+        return self.environ
+
+    @property
+    def route(self) -> str | None:
+        """None: WSGI has no place for it."""
+        return None
 
     @property
     def certificate(self) -> bytes | None:
@@ -75,11 +92,12 @@ class WSGIRequest(Struct, gc=False):
 
         A server joins repeated fields with commas (RFC 9110, section 5.3), which no single token contains.
         """
-        value = self.environ.get(_VARIABLES.get(name) or _variable(name))
-        return [] if value is None else [value.encode("latin-1", "replace")]
-
-
-_VARIABLES = {b"authorization": "HTTP_AUTHORIZATION"}
+        value: str | None = self.environ.get(
+            "HTTP_AUTHORIZATION" if name == b"authorization" else _variable(name)
+        )
+        if value is None:
+            return []
+        return [value.encode() if value.isascii() else value.encode("latin-1", "replace")]
 
 
 def _variable(name: bytes) -> str:
@@ -96,6 +114,18 @@ def path_of(environ: Environ) -> str:
     path: str = environ.get("PATH_INFO", "")
     # WSGI hands text over as Latin-1 (PEP 3333, "Unicode Issues").
     return path.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def request_to(endpoint: Endpoint, environ: Environ) -> EndpointRequest:
+    """Return what an endpoint sees of a request; its body is read no further than the endpoint takes it."""
+    limit = endpoint.max_body + 1 if endpoint.max_body else 0
+    if not environ.get("wsgi.input_terminated"):  # then nothing but the length says where it ends
+        length: str = environ.get("CONTENT_LENGTH") or ""
+        limit = min(limit, int(length) if length.isdecimal() else 0)
+    body = b""
+    while len(body) < limit and (chunk := environ["wsgi.input"].read(limit - len(body))):
+        body += chunk
+    return EndpointRequest(environ["REQUEST_METHOD"], body, environ.get("CONTENT_TYPE") or "")
 
 
 def respond(environ: Environ, start_response: StartResponse, answer: Answer) -> Iterable[bytes]:

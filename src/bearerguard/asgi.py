@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from bearerguard._asgi import (
     App,
+    ASGIGuard,
     ASGIRequest,
     Receive,
     Scope,
@@ -17,16 +18,16 @@ from bearerguard._asgi import (
     with_endpoints,
 )
 from bearerguard.errors import ConfigurationError
-from bearerguard.guard import BaseGuard, exact_paths
+from bearerguard.guard import exact_paths
 from bearerguard.rules import Rule
 
 __all__ = ["ASGIRequest", "App", "Guard", "Receive", "Scope", "Send"]
 
 
-class Guard(BaseGuard):
+class Guard(ASGIGuard):
     """Protects ASGI applications as a whole.
 
-    Example:
+    Examples:
         ```python
         guard = Guard(server)
         app = guard.protect(app, scope("orders:read"), public_paths={"/health"})
@@ -80,4 +81,4 @@ class Guard(BaseGuard):
 
     def install(self, app: App) -> App:
         """Return `app` with the guard's endpoints beside it: the resource's metadata, where it has one."""
-        return with_endpoints(self.endpoints, app)
+        return with_endpoints(self.endpoints, self.websockets(app))

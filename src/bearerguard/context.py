@@ -22,7 +22,7 @@ SERVING = "bearerguard.serving"
 """Where a scope or an environ has its `Serving`."""
 
 
-current: ContextVar[Serving | _Weakly | None] = ContextVar("bearerguard.context.current", default=None)
+current: ContextVar[Serving | _Place | None] = ContextVar("bearerguard.context.current", default=None)
 """The request being served, innermost first."""
 
 
@@ -55,35 +55,33 @@ class Serving(Struct, weakref=True, eq=False):
     def __exit__(self, *_: object) -> None:
         self.token = None
         self.is_over = True
-        current.reset(self.before)
+        if self.before is not None:  # None where only the end is told: of a stack that it was pushed on
+            current.reset(self.before)
 
 
-class _Weakly:
-    """A request of whose end nobody tells us: it is over when its scope or environ is gone."""
+class _Place(Struct):
+    """Where a request stands of whose end we may not be told, or not in the context in which it began.
 
-    __slots__ = ("_is_served", "outer", "request")
+    Attributes:
+        request: the request; weakly where nobody tells its end: it is over when its scope or environ is gone.
+        outer: as in `Serving`.
+        is_served: as in `begin`.
+    """
 
-    def __init__(
-        self, request: Serving, outer: Serving | _Weakly | None, is_served: Callable[[Serving], bool] | None
-    ) -> None:
-        self.request = weakref.ref(request)
-        self.outer = outer
-        self._is_served = is_served
+    request: Serving | weakref.ref[Serving]
+    outer: Serving | _Place | None
+    is_served: Callable[[Serving], bool] | None
 
     def found(self) -> Serving | None:
         """The request, where it is the one that is being served."""
-        request = self.request()
-        return None if request is None or not (self._is_served or _always)(request) else request
-
-
-def _always(_: Serving) -> bool:
-    return True
+        request = _request_at(self)
+        return request if request is None or self.is_served is None or self.is_served(request) else None
 
 
 def verified_token() -> AccessToken | None:
     """Return the verified token of the request that is being served; None outside of one, or where none is.
 
-    Example:
+    Examples:
         ```python
         token = verified_token()
         audit.write(who=token.subject if token else None)
@@ -110,20 +108,60 @@ def note(
     Args:
         where: the scope or the environ.
         token: the verified token.
-        is_served: says whether a request is the one that is being served, where the framework knows: what was
-            said stays in the context of the thread, and another request may come before this one ends.
+        is_served: as in `begin`.
     """
     request: Serving | None = where.get(SERVING)
-    if request is not None and not request.is_over:
-        request.token = token
-        return
-    request = where[SERVING] = Serving(token)
+    if request is None or request.is_over:
+        request = begin(where, is_served)
+    request.token = token
+
+
+def begin(
+    where: MutableMapping[str, Any],
+    is_served: Callable[[Serving], bool] | None = None,
+    *,
+    is_told: bool = False,
+) -> Serving:
+    """Say that the request of a scope or an environ is being served from now on, with nobody behind it yet.
+
+    Args:
+        where: the scope or the environ.
+        is_served: says whether a request is the one that is being served, where the framework knows: what was
+            said stays in the context of the thread, and another request may come before this one ends.
+        is_told: whether the door sees to it that the request is ended. If not, it is also over when its scope
+            or environ is gone.
+    """
+    request = where[SERVING] = Serving()
     outer = request.outer
     while outer is not None and _is_over(outer):  # or the chain would grow along a connection
         outer = outer.outer
-    current.set(_Weakly(request, outer, is_served))
+    if is_told and is_served is None:
+        request.outer = outer
+        current.set(request)
+    else:
+        current.set(_Place(request if is_told else weakref.ref(request), outer, is_served))
+    return request
 
 
-def _is_over(place: Serving | _Weakly) -> bool:
-    request = place if isinstance(place, Serving) else place.request()
+def end_noted() -> None:
+    """End the innermost request of this context, if `note` began it.
+
+    For doors that are told, in the thread of a request, that one ends, and not which.
+    """
+    place = current.get()
+    if isinstance(place, _Place):
+        request = _request_at(place)
+        if request is not None:
+            request.end()
+        current.set(place.outer)
+
+
+def _request_at(place: Serving | _Place) -> Serving | None:
+    if isinstance(place, Serving):
+        return place
+    return place.request if isinstance(place.request, Serving) else place.request()
+
+
+def _is_over(place: Serving | _Place) -> bool:
+    request = _request_at(place)
     return request is None or request.is_over

@@ -7,6 +7,9 @@
     ├── InsufficientScope             403  insufficient_scope
     ├── AccessDenied                  403  no error code: nothing that a client could ask for would help
     ├── InsufficientUserAuthentication 401 insufficient_user_authentication (RFC 9470)
+    ├── InvalidDPoPProof              401  invalid_dpop_proof (RFC 9449 section 7.1)
+    ├── UseDPoPNonce                  401  use_dpop_nonce (RFC 9449 section 9), with the nonce to use
+    ├── TooManyProofs                 429  no error code, with Retry-After
     └── ProviderUnavailable           503  temporarily_unavailable, with Retry-After
     ConfigurationError (ValueError)   the program is set up wrongly; raised when something is built
     SecurityWarning (UserWarning)     the program switched a check off
@@ -19,7 +22,8 @@ answer is not known here: see `bearerguard.answer`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 __all__ = [
@@ -28,11 +32,14 @@ __all__ = [
     "ConfigurationError",
     "InsufficientScope",
     "InsufficientUserAuthentication",
+    "InvalidDPoPProof",
     "InvalidRequest",
     "InvalidToken",
     "MissingCredentials",
     "ProviderUnavailable",
     "SecurityWarning",
+    "TooManyProofs",
+    "UseDPoPNonce",
 ]
 
 
@@ -54,9 +61,15 @@ class AuthError(Exception):
         description: one sentence for the client, free of token text.
         provider: the name of the provider that refused, if one was chosen. For logs only.
         kid: the key id that the token named. Unverified: for logs only, bounded and escaped.
+        hint: what may be wrong with how the API was set up, where the request shows it. For logs only.
+        scheme: the authentication scheme by which the request presented its token; None where it did not.
         rule: the `Rule` that the route asked for, where a guard refused. For handlers on the server's side:
             it stands in no text, and an error that is pickled or copied leaves it behind, as it does `token`.
         token: the verified `AccessToken`, where it was the rule that refused it.
+        seconds: how long it took to refuse; None where nobody observes the server.
+        facts: what is known of the refused token, by the names under which it is logged: claims of a token
+            whose signature was verified, and `unverified_iss` of one whose was not. For logs only; left
+            behind as `rule` and `token` are.
     """
 
     status: ClassVar[int] = 401
@@ -64,8 +77,12 @@ class AuthError(Exception):
 
     provider: str | None = None
     kid: str | None = None
+    hint: str | None = None
+    scheme: str | None = None
     rule: Any = None
     token: Any = None
+    seconds: float | None = None
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, reason: str, description: str) -> None:
         self.reason = reason
@@ -82,7 +99,7 @@ class AuthError(Exception):
     def parameters(self) -> list[tuple[str, str | None]]:
         """Return what a challenge says of this refusal; None stands for a parameter to be left out.
 
-        Example:
+        Examples:
             >>> InvalidToken("expired", "The token has expired.").parameters()
             [('error', 'invalid_token'), ('error_description', 'The token has expired.')]
         """
@@ -90,7 +107,7 @@ class AuthError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not by calling the class: each has arguments of its own.
-        state = {name: value for name, value in vars(self).items() if name not in ("rule", "token")}
+        state = {name: value for name, value in vars(self).items() if name not in ("rule", "token", "facts")}
         return _restored, (type(self), state)
 
 
@@ -101,16 +118,17 @@ def _restored(kind: type[AuthError], state: dict[str, Any]) -> AuthError:
 
 
 class MissingCredentials(AuthError):
-    """The request carries no bearer token: 401, and no error code (RFC 6750, section 3.1).
+    """The request carries no token that could be checked: 401, and no error code (RFC 6750, section 3.1).
 
-    Reasons: `no_credentials`, `other_scheme`.
+    Reasons: `no_credentials`, `other_scheme`; `proof_required` for a Bearer token where only DPoP will do.
     """
 
 
 class InvalidRequest(AuthError):
     """The credentials are not written as RFC 6750 section 2.1 says: 400.
 
-    Reasons: `malformed_header`, `repeated_header`.
+    Reasons: `malformed_header`, `repeated_header`; where a provider has its tokens elsewhere (`source`),
+    `several_tokens` and `request_unknown`.
     """
 
     status: ClassVar[int] = 400
@@ -122,11 +140,54 @@ class InvalidToken(AuthError):
 
     Reasons: `too_large`, `malformed`, `encrypted`, `algorithm`, `type`, `critical`, `issuer`, `unknown_key`,
     `signature`, `expired`, `not_yet_valid`, `audience`, `missing_claim`, `invalid_claim`,
-    `sender_constrained`; and `invalid_token` where `bearerguard.starlette.on_error` answers for another
-    backend.
+    `inactive`, `revoked`, `too_old`, `logout_replayed`, `sender_constrained`, `key_binding`, `not_bound`,
+    `certificate_missing`, `certificate`; and `invalid_token` where
+    `bearerguard.starlette.on_error` answers for another backend.
     """
 
     code: ClassVar[str | None] = "invalid_token"
+
+
+class InvalidDPoPProof(AuthError):
+    """The request does not prove that it has the key that its token is bound to: 401 (RFC 9449, section 7.1).
+
+    Reasons: `proof_missing`, `proof_repeated`, `proof_malformed`, `proof_type`, `proof_algorithm`,
+    `proof_key`, `proof_signature`, `proof_claims`, `proof_method`, `proof_url`, `proof_expired`,
+    `proof_in_future`, `proof_token_hash`, `proof_replayed`.
+    """
+
+    code: ClassVar[str | None] = "invalid_dpop_proof"
+
+
+class UseDPoPNonce(AuthError):
+    """The proof needs a nonce of this API: 401 (RFC 9449, section 9). A client repeats the request with it.
+
+    Reasons: `nonce_missing`, `nonce`.
+
+    Attributes:
+        nonce: what to send back as `DPoP-Nonce`.
+    """
+
+    code: ClassVar[str | None] = "use_dpop_nonce"
+
+    def __init__(self, reason: str, description: str, nonce: str) -> None:
+        super().__init__(reason, description)
+        self.nonce = nonce
+
+
+class TooManyProofs(AuthError):
+    """The key has signed more proofs lately than are kept of one: 429. Reason: `too_many_proofs`."""
+
+    status: ClassVar[int] = 429
+
+    def __init__(self, description: str, *, retry_after: float) -> None:
+        super().__init__("too_many_proofs", description)
+        self._retry_after = retry_after
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds after which it is worth trying again."""
+        return self._retry_after
 
 
 class InsufficientScope(AuthError):
@@ -152,7 +213,8 @@ class AccessDenied(AuthError):
     """The token is valid, but its bearer may not do this: 403.
 
     A role or another claim is missing, and neither another scope nor a new login would change that, so the
-    challenge promises nothing. Reason: `denied`.
+    challenge promises nothing. Reasons: `denied`; `cross_site`, where the token is in a cookie and another
+    site may have had the browser send it.
     """
 
     status: ClassVar[int] = 403
@@ -184,13 +246,17 @@ class InsufficientUserAuthentication(AuthError):
 
 
 class ProviderUnavailable(AuthError):
-    """The provider cannot supply what the check needs right now: 503, whatever the token is."""
+    """What the check needs from elsewhere cannot be had right now: 503, whatever the token is.
+
+    Reasons: `provider_unavailable`; `replay_store` where no proof can be noted; `revocation_store` where
+    nobody can tell whether a token was revoked, or a revocation cannot be noted.
+    """
 
     status: ClassVar[int] = 503
     code: ClassVar[str | None] = "temporarily_unavailable"
 
-    def __init__(self, description: str, *, retry_after: float) -> None:
-        super().__init__("provider_unavailable", description)
+    def __init__(self, description: str, *, retry_after: float, reason: str = "provider_unavailable") -> None:
+        super().__init__(reason, description)
         self._retry_after = retry_after
 
     @property

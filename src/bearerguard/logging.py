@@ -7,9 +7,9 @@ claim of a token that was not verified, or the token text itself.
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from bearerguard.context import verified_token
+from bearerguard.observe import on_one_line
 
 __all__ = ["TokenFilter", "on_one_line"]
 
@@ -18,10 +18,11 @@ class TokenFilter(logging.Filter):
     """Adds to every record who makes the request: `sub`, `client_id` and `provider`.
 
     They come from the verified token of the request that is being served, and are empty outside a request,
-    before verification, where it failed, and where the token has no such claim. It lets every record pass.
+    before verification, where it failed, and where the token has no such claim. What a record says already,
+    as the line about a refusal does, stays. It lets every record pass.
     Put it on the log handlers: a filter on a logger does not see the records of the loggers below it.
 
-    Example:
+    Examples:
         >>> handler = logging.StreamHandler()
         >>> handler.addFilter(TokenFilter())
         >>> handler.setFormatter(logging.Formatter("%(levelname)s %(sub)s %(client_id)s %(message)s"))
@@ -30,21 +31,8 @@ class TokenFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Set the attributes; let the record pass."""
         token = verified_token()
-        record.sub = "" if token is None else on_one_line(token.subject)
-        record.client_id = "" if token is None else on_one_line(token.client_id)
-        record.provider = "" if token is None else on_one_line(token.provider.name)
+        known = (None,) * 3 if token is None else (token.subject, token.client_id, token.provider.name)
+        said = record.__dict__
+        for name, value in zip(("sub", "client_id", "provider"), known, strict=True):
+            said[name] = on_one_line(said.get(name) if name in said else value)
         return True
-
-
-def on_one_line(value: Any) -> Any:
-    r"""Return a claim as it may stand in a log: no text of a user's choosing begins a new line.
-
-    Example:
-        >>> on_one_line("ada\nERROR root logged in")
-        'ada\\nERROR root logged in'
-    """
-    if value is None:
-        return ""
-    if not isinstance(value, str) or value.isprintable():
-        return value
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)

@@ -7,7 +7,7 @@ so code that compares addresses puts the configured origin in front of `target`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Protocol
 
 from bearerguard.errors import ConfigurationError
@@ -24,22 +24,48 @@ class Incoming(Protocol):
     @property
     def method(self) -> str | None:
         """The method, such as `GET`; None where only header fields are known."""
+        ...
 
     @property
     def url(self) -> str | None:
         """The public address, absolute, where a program says it; None in a door's view."""
+        ...
 
     @property
     def target(self) -> bytes | None:
         """Path and query as they were sent, in a door's view; None where they are not known."""
+        ...
+
+    @property
+    def mount(self) -> str:
+        """The path at which the server has the application, as the server says it; empty for the root.
+
+        `root_path` or `SCRIPT_NAME`, without what a router within the application has added to it.
+        """
+        ...
+
+    @property
+    def notes(self) -> MutableMapping[str, Any] | None:
+        """What lasts exactly as long as the request, and no client can write into; None without such a thing.
+
+        Two guards of one request find there what the first has checked: a proof is good for one request.
+        """
+        ...
+
+    @property
+    def route(self) -> str | None:
+        """The route that the framework found for it, as the program wrote it; None if unknown. For logs."""
+        ...
 
     @property
     def certificate(self) -> bytes | None:
         """The certificate that the client showed on this connection, as DER; None without one."""
+        ...
 
     @property
     def peer(self) -> str | None:
         """The address of the other end of the connection; None on a Unix socket, or where it is not known."""
+        ...
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of every header field called `name` (in lower case), in their order."""
@@ -56,7 +82,10 @@ class Request:
         certificate: the client's certificate, as DER.
         peer: the address of the client.
 
-    Example:
+    Raises:
+        ConfigurationError: `certificate` is text, or PEM.
+
+    Examples:
         >>> request = Request("GET", "https://api.example/orders", {"Authorization": "Bearer a.b.c"})
         >>> request.values(b"authorization")
         [b'Bearer a.b.c']
@@ -79,12 +108,27 @@ class Request:
         self.headers: tuple[tuple[bytes, bytes], ...] = tuple(
             (_as_bytes(name).lower(), _as_bytes(value)) for name, value in pairs
         )
-        self.certificate: bytes | None = certificate
+        self.certificate: bytes | None = _checked_certificate(certificate)
         self.peer: str | None = peer
 
     @property
     def target(self) -> bytes | None:
         """None: `url` says it."""
+        return None
+
+    @property
+    def mount(self) -> str:
+        """Empty: `url` says it."""
+        return ""
+
+    @property
+    def notes(self) -> None:
+        """None: a program that asks twice about one proof is told that it was used."""
+        return None
+
+    @property
+    def route(self) -> str | None:
+        """None: no framework has looked for one."""
         return None
 
     def values(self, name: bytes) -> list[bytes]:
@@ -111,11 +155,20 @@ class BareHeaders:
     method: None = None
     url: None = None
     target: None = None
+    mount: str = ""
+    notes: None = None
+    route: None = None
     certificate: None = None
     peer: None = None
 
     def __init__(self, headers: Headers) -> None:
-        self.headers: tuple[tuple[bytes, bytes], ...] = tuple(headers)
+        try:
+            self.headers: tuple[tuple[bytes, bytes], ...] = tuple(headers)
+        except TypeError:
+            raise ConfigurationError(
+                f"{headers!r:.80} is neither a request nor its header fields: give Request(method, url, "
+                "headers), or fields as ASGI has them, each a pair of bytes."
+            ) from None
         for field in self.headers:
             if not (isinstance(field, tuple | list) and [part.__class__ for part in field] == [bytes, bytes]):
                 raise ConfigurationError(
@@ -126,6 +179,15 @@ class BareHeaders:
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of every header field called `name` (in lower case), in their order."""
         return [value for field, value in self.headers if field == name]
+
+
+def as_request(request: Incoming | Headers) -> Incoming:
+    """Return a request as the checks see it; bare header fields are one of which nothing else is known."""
+    return request if hasattr(request, "values") and hasattr(request, "method") else BareHeaders(request)  # type: ignore[return-value]
+
+
+UNQUOTED = "/:@!$&'()*+,;=~"
+"""What stands for itself in a path (RFC 3986, section 3.3), where a server tells only the decoded one."""
 
 
 def without_origin(target: bytes) -> bytes:
@@ -145,3 +207,12 @@ def without_origin(target: bytes) -> bytes:
 def _as_bytes(text: str | bytes) -> bytes:
     # Header fields are Latin-1 on the wire (RFC 9110, section 5.5); a valid one has nothing beyond it.
     return text if isinstance(text, bytes) else text.encode("latin-1", "replace")
+
+
+def _checked_certificate(certificate: object) -> bytes | None:
+    if certificate is None or (isinstance(certificate, bytes) and not certificate.startswith(b"-----")):
+        return certificate
+    what = "PEM" if isinstance(certificate, bytes) else f"a {type(certificate).__name__}"
+    raise ConfigurationError(
+        f"certificate is {what}: give the bytes of DER, which ssl.PEM_cert_to_DER_cert(text) makes of PEM."
+    )

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
-from bearerguard._core.claim_path import look_up, texts_in, texts_of
+from bearerguard._core.claim_path import keys_of, look_up, texts_in, texts_of
+from bearerguard._core.confirmation import Confirmation, Method
 from bearerguard._core.shared_bound import SharedBound, weight_of
 from bearerguard._jose import base64url
 from bearerguard._jose.json_object import decode_object_again
@@ -22,11 +24,12 @@ from bearerguard._limits import (
     MAX_KEPT_RULES,
     VERDICT_MEMORY_BYTES,
 )
+from bearerguard.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bearerguard.provider import Provider
 
-__all__ = ["AccessToken"]
+__all__ = ["AccessToken", "limit_verdict_memory"]
 
 REMEMBERED = SharedBound(VERDICT_MEMORY_BYTES)
 """The bound of what all servers of the process remember of tokens."""
@@ -38,12 +41,17 @@ class Claims(Struct, gc=False):
     Attributes:
         provider: who says it.
         weight: the bytes that it takes, with what was kept.
-        kept: what was read of the token, once it came a second time.
+        kept: what was read of the token, once it came a second time; from the first where its provider was
+            asked, as the token does not say it.
+        confirmation: what the token is bound to (RFC 7800, section 3.1); None where it is not.
     """
+
+    is_opaque: ClassVar[bool] = False
 
     provider: Provider
     weight: int
     kept: Kept | None
+    confirmation: Confirmation | None
 
 
 class Kept(Struct, gc=False):
@@ -90,7 +98,7 @@ def _is_container(value: Any) -> bool:
 class AccessToken:
     """A verified access token. Immutable; what one request does to it no other request sees.
 
-    Example:
+    Examples:
         ```python
         token = server.verify(text)
         if "orders:read" in token.scopes:
@@ -123,8 +131,11 @@ class AccessToken:
 
     @property
     def issuer(self) -> str:
-        """Who issued the token: `iss` (RFC 7519, section 4.1.1); empty only where any issuer is accepted."""
-        issuer: str = self._look().get("iss") or ""
+        """Who issued the token: `iss` (RFC 7519, section 4.1.1), or the provider that was asked about it.
+
+        Empty only where any issuer is accepted.
+        """
+        issuer: str = self._look().get("iss") or self._signed.provider.issuer or ""
         return issuer
 
     @property
@@ -135,9 +146,13 @@ class AccessToken:
 
     @property
     def client_id(self) -> str | None:
-        """Which client got the token: `client_id` (RFC 8693, section 4.3), `azp` or `appid`."""
+        """Which client got the token: `client_id` (RFC 8693, section 4.3), `azp` or `appid`.
+
+        Elsewhere where the provider's `client_claim` says so.
+        """
         claims = self._look()
-        for name in ("client_id", "azp", "appid"):
+        named = self._signed.provider.client_claim
+        for name in ("client_id", "azp", "appid") if named is None else (named,):
             if isinstance(claims.get(name), str):
                 client_id: str = claims[name]
                 return client_id
@@ -191,6 +206,21 @@ class AccessToken:
         return self._verified_at
 
     @property
+    def is_opaque(self) -> bool:
+        """Whether nothing of it was verified here: its provider was asked instead (RFC 7662)."""
+        return self._signed.is_opaque
+
+    @property
+    def confirmation(self) -> Method | None:
+        """How its client has proven that it is its own: `"dpop"`, `"mtls"`, `"dpop+mtls"`.
+
+        None for a bearer token (RFC 7800, section 3; RFC 9449, section 6; RFC 8705, section 3).
+        """
+        # Of a token that was admitted everything was proven that is known here.
+        bound = self._signed.confirmation
+        return None if bound is None else bound.method
+
+    @property
     def provider(self) -> Provider:
         """The configured provider whose keys and rules the token passed."""
         return self._signed.provider
@@ -215,7 +245,7 @@ class AccessToken:
         if kept is None:
             payload = self._raw.split(b".", 2)[1]
             claims = decode_object_again(base64url.decode(payload))
-            kept = Kept(claims, _containers_in(claims), {})
+            kept = kept_of(claims)
             weight = KEPT_CLAIMS_BYTES + weight_of(claims) + weight_of(kept.containers)
             if signed.weight + weight <= REMEMBERED.half:
                 signed.kept = kept
@@ -241,7 +271,14 @@ class AccessToken:
         REMEMBERED.weigh(weight)
 
     def __repr__(self) -> str:
-        return f"AccessToken(provider={self._signed.provider.name!r}, subject={self.subject!r})"
+        # Tells those apart whom the token is for: throttles, Ninja's among them, count by this text.
+        provider, issuer = self._signed.provider, self._look().get("iss")
+        who = [f"provider={provider.name!r}", f"subject={self.subject!r}"]
+        if isinstance(issuer, str) and issuer != provider.issuer:  # of a tenant
+            who.insert(1, f"issuer={issuer!r}")
+        if self.subject is None:
+            who.append(f"client_id={self.client_id!r}")
+        return f"AccessToken({', '.join(who)})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AccessToken):
@@ -262,6 +299,22 @@ class Judge(Protocol):
     def allows(self, token: AccessToken, /) -> bool:
         """Whether the token fulfils it."""
         ...
+
+
+def kept_of(claims: dict[str, Any]) -> Kept:
+    """Return claims as they are kept, for a token whose text does not say all of them where tokens do."""
+    return Kept(claims, _containers_in(claims), {})
+
+
+def apart(token: AccessToken) -> AccessToken:
+    """Return a token of which nothing that rules read is remembered, for an explanation."""
+    signed = replace(token._signed, kept=None)  # noqa: SLF001 - of this file, and not for programs
+    return AccessToken(token._raw, signed, token._verified_at, token.claims_copy())  # noqa: SLF001 - as above
+
+
+def claims_of(token: AccessToken) -> dict[str, Any]:
+    """Return all claims, only to be looked at: they may be shared with other requests."""
+    return token._look()  # noqa: SLF001 - of this file, and not for programs
 
 
 def looked_up(token: AccessToken, path: str | tuple[str, ...]) -> Any:
@@ -297,8 +350,35 @@ def _scopes_in(claims: dict[str, Any], provider: Provider) -> frozenset[str]:
 
 
 def _roles_in(claims: dict[str, Any], provider: Provider) -> frozenset[str]:
-    return texts_of(look_up(claims, provider.roles_claim))
+    read = keys_of if provider.roles_are_keys else texts_of
+    paths = provider.roles_paths
+    if len(paths) == 1:
+        return read(look_up(claims, paths[0]))
+    return frozenset[str]().union(*(read(look_up(claims, path)) for path in paths))
 
 
 def _permissions_in(claims: dict[str, Any], _: Provider) -> frozenset[str]:
     return texts_of(claims.get("permissions"))
+
+
+def limit_verdict_memory(max_bytes: int) -> None:
+    """Bound what all servers of this process together remember of verified tokens; 16 MiB by default.
+
+    What was remembered so far is forgotten, which costs one signature check for each token.
+
+    Args:
+        max_bytes: 0 remembers nothing.
+
+    Raises:
+        ConfigurationError: not a number of bytes from 0 up.
+
+    Examples:
+        ```python
+        limit_verdict_memory(64 * 1024 * 1024)
+        ```
+    """
+    if max_bytes.__class__ is not int or max_bytes < 0:
+        raise ConfigurationError(
+            f"limit_verdict_memory is given {max_bytes!r:.80}: give a number of bytes from 0 up."
+        )
+    REMEMBERED.limit(max_bytes)

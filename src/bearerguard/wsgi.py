@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from bearerguard._wsgi import TOKEN, Environ, ServedBody, StartResponse, WSGIRequest, path_of, respond
+from bearerguard._wsgi import (
+    TOKEN,
+    Environ,
+    ServedBody,
+    StartResponse,
+    WSGIRequest,
+    path_of,
+    request_to,
+    respond,
+)
 from bearerguard.context import SERVING, Serving, current
 from bearerguard.errors import AuthError
 from bearerguard.guard import BaseGuard, Demand, exact_paths
 from bearerguard.rules import Rule
 
-__all__ = ["TOKEN", "App", "Environ", "Guard", "StartResponse", "WSGIRequest"]
+__all__ = ["TOKEN", "App", "Environ", "Guard", "StartResponse", "WSGIRequest", "request_to"]
 
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
@@ -22,7 +31,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 class Guard(BaseGuard):
     """Protects WSGI applications as a whole.
 
-    Example:
+    Examples:
         ```python
         guard = Guard(server)
         app = guard.protect(app, scope("orders:read"), public_paths={"/health"})
@@ -59,9 +68,8 @@ class Guard(BaseGuard):
 
         def installed(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             endpoint = served.get(path_of(environ))
-            method = environ["REQUEST_METHOD"]
-            if endpoint is not None and method in endpoint.methods:
-                return respond(environ, start_response, endpoint.respond(method))
+            if endpoint is not None and environ["REQUEST_METHOD"] in endpoint.methods:
+                return respond(environ, start_response, endpoint.answer(request_to(endpoint, environ)))
             return app(environ, start_response)
 
         return installed if served else app

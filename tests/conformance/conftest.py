@@ -6,21 +6,40 @@ from typing import Any
 
 import pytest
 
-from bearerguard import ResourceServer
+from bearerguard import Provider, ResourceServer
 from bearerguard.logging import TokenFilter
 from bearerguard.testing import Issuer
 
 
-@pytest.fixture(scope="session")
-def issuer() -> Issuer:
+class OpaqueTokens(Issuer):
+    """Issues opaque tokens, and calls them active whatever they are, so that the API has to look itself.
+
+    What is asked for by its header or its signature is a JWT all the same.
+    """
+
+    def token(self, *arguments: Any, **named: Any) -> str:
+        if named.keys() & {"alg", "header", "key"}:
+            return super().token(*arguments, **named)
+        return self.opaque_token(*arguments, active=True, **named)
+
+    def provider(self, **overrides: Any) -> Provider:
+        return super().provider(**{"introspection": self.introspection(signed=True), **overrides})
+
+
+KINDS: dict[str, type[Issuer]] = {"JWT": Issuer, "opaque": OpaqueTokens}
+"""What every test of a door is done with: tokens that an API reads itself, and those that it asks about."""
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def issuer(request: pytest.FixtureRequest) -> Issuer:
     """One issuer for all of these tests, which is never in trouble."""
-    return Issuer()
+    return KINDS[request.param]()
 
 
-@pytest.fixture
-def own_issuer() -> Issuer:
+@pytest.fixture(params=KINDS)
+def own_issuer(request: pytest.FixtureRequest) -> Issuer:
     """An issuer of the test's own, to do with as it likes."""
-    return Issuer("https://own.test")
+    return KINDS[request.param]("https://own.test")
 
 
 @pytest.fixture(scope="session")

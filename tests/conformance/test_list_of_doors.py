@@ -7,20 +7,21 @@ from pathlib import Path
 
 from tests.doors_under_test import doors
 from tests.doors_under_test.door import Door
+from tests.left_out import LEFT_OUT
 
 FOLDER = Path(doors.__file__).parent
 
 
 def written(kind: type[Door] = Door) -> Iterator[type[Door]]:
-    """Every class of a door in the folder of doors; those without a name are what some have in common."""
+    """Every class of a door in the files of doors; those without a name are what some have in common."""
     for subclass in kind.__subclasses__():
-        if "name" in vars(subclass) and FOLDER.name in subclass.__module__:
+        if "name" in vars(subclass) and subclass.__module__.endswith("_doors"):
             yield subclass
         yield from written(subclass)
 
 
 def test_every_file_of_doors_is_read() -> None:
-    modules = {path.stem for path in FOLDER.glob("*_doors.py")}
+    modules = {path.stem for path in FOLDER.glob("*_doors.py")} - {f"{room}_doors" for room in LEFT_OUT}
     assert modules == {type(door).__module__.rpartition(".")[2] for door in doors.DOORS}
 
 

@@ -14,13 +14,18 @@ from typing import Any
 import fastapi as fastapi_framework
 import flask as flask_framework
 import pytest
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse
+from django.urls import path as route
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from bearerguard import ResourceServer, asgi, fastapi, flask, starlette, wsgi
+from bearerguard import ResourceServer, asgi, django, fastapi, flask, starlette, wsgi
+from tests.doors_under_test.django_site import site
 from tests.doors_under_test.exchange import Request as Sent
 from tests.doors_under_test.exchange import ask_asgi, ask_wsgi
 from tests.doors_under_test.real_server import connection_to
@@ -102,8 +107,26 @@ def flask_app() -> flask_framework.Flask:
     return app
 
 
-ASGI = [by_asgi, by_asgi_at_a_mount, by_starlette, by_fastapi, by_fastapi_routes, by_authenticate]
-WSGI = [by_wsgi, by_flask]
+def by_django(server: ResourceServer, over: Any = WSGIHandler) -> Any:
+    routes = [route(path[1:], lambda request, path=path: HttpResponse(path)) for path in ALL]
+    guard = django.Guard(server, resource=RESOURCE)
+    return site(routes, over=over, protected={"guard": guard, "public_paths": PUBLIC})
+
+
+def by_django_over_asgi(server: ResourceServer) -> Any:
+    return by_django(server, ASGIHandler)
+
+
+ASGI = [
+    by_django_over_asgi,
+    by_asgi,
+    by_asgi_at_a_mount,
+    by_starlette,
+    by_fastapi,
+    by_fastapi_routes,
+    by_authenticate,
+]
+WSGI = [by_wsgi, by_flask, by_django]
 MOUNTS = [
     "",
     "/",

@@ -10,7 +10,7 @@ import pytest
 from bearerguard import ResourceServer, claim, fresh, role, scope
 from bearerguard.testing import Issuer
 from tests.doors_under_test.door import Door, bearer
-from tests.doors_under_test.doors import GUARDS, at, at_every_door, at_every_guard
+from tests.doors_under_test.doors import GUARDS, at, at_every_door, at_every_guard, at_every_http_door
 from tests.doors_under_test.exchange import Fields
 
 # -- credentials -----------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ HOSTILE: dict[str, tuple[bytes, int | None]] = {
 """What a header may have, with the status of the answer; None where there is no bearer token in it."""
 
 
-@at_every_door
+@at_every_http_door
 def test_a_hostile_header_is_refused_without_an_echo(door: Door, server: ResourceServer) -> None:
     opened = door.open(server)
     for name, (value, status) in HOSTILE.items():

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import http.client
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import anyio.to_thread
 import fastapi as fastapi_framework
 import flask as flask_framework
 import flask_restful
 import flask_restx
 import httpx2
 import pytest
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpResponse, StreamingHttpResponse
+from django.urls import path as route
+from django.views import View as DjangoView
 from fastapi import Request as FastAPIRequest
 from flask.views import MethodView, View
+from ninja import NinjaAPI
+from rest_framework.response import Response
 from starlette.applications import Starlette
 from starlette.authentication import SimpleUser
 from starlette.background import BackgroundTask, BackgroundTasks
@@ -32,19 +40,33 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route
 
-from bearerguard import ResourceServer, asgi, fastapi, flask, starlette, wsgi
+from bearerguard import ResourceServer, asgi, django, drf, fastapi, flask, ninja, starlette, wsgi
 from bearerguard.testing import Issuer
+from tests.conformance.conftest import KINDS
+from tests.doors_under_test import drf_doors
+from tests.doors_under_test.django_site import site
 from tests.doors_under_test.doors import DOORS
 from tests.doors_under_test.exchange import Request as Sent
 from tests.doors_under_test.exchange import ask_wsgi, environ_of
 from tests.doors_under_test.real_server import ENOUGH, connection_to
 from tests.doors_under_test.story import Story, who
+from tests.left_out import LEFT_OUT
 
 GUARDED = ("/upload", "/thread", "/background", "/stream", "/task-stream", "/call")
 
 
 def bearer(token: str | None) -> dict[str, str]:
     return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+BY_KEYS_ONLY = {"starlette OAuth2IdTokenBackend", "flask requires_authentication"}
+"""They keep layabauth's contract, and make a server of an address of keys."""
+
+
+def each_way(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Run a test for each of these ways in, with each kind of token that it takes."""
+    pairs = [(name, kind) for name in names for kind in KINDS if kind == "JWT" or name not in BY_KEYS_ONLY]
+    return pytest.mark.parametrize(("name", "issuer"), pairs, indirect=["issuer"])
 
 
 # -- ASGI ------------------------------------------------------------------------------------------------
@@ -197,6 +219,23 @@ def backend(_: ResourceServer, issuer: Issuer, story: Story, call: Any) -> Any:
     return Starlette(routes=routes(endpoints(story, call)), middleware=[outside])
 
 
+def mcp_routes(server: ResourceServer, _: Issuer, story: Story, call: Any) -> Any:
+    from mcp.server import MCPServer
+
+    from bearerguard import mcp
+
+    notes = MCPServer[Any]("Notes", log_level="CRITICAL")
+    for path, endpoint in endpoints(story, call).items():
+        is_task = inspect.iscoroutinefunction(endpoint)
+        in_task = endpoint if is_task else functools.partial(anyio.to_thread.run_sync, endpoint)
+        notes.custom_route(path, ["GET", "POST"])(in_task)
+    return mcp.Guard(server).protect(notes.streamable_http_app(), None, {"/public"})
+
+
+if "mcp" not in LEFT_OUT:
+    ASGI["mcp route"] = mcp_routes
+
+
 def fastapi_routes(router: Any, found: dict[str, Any], dependencies: list[Any]) -> Any:
     for path, endpoint in found.items():
         if path != "/public":
@@ -231,6 +270,100 @@ fastapi_way("fastapi router", install=True, router=True)
 fastapi_way("fastapi function, not installed", install=False)
 
 
+# -- Django over ASGI
+
+
+def django_tasks(story: Story, call: Callable[[], Any]) -> dict[str, Any]:
+    """The same, as Django has it: what is to be done later is a task that nobody waits for."""
+
+    async def upload(request: Any) -> HttpResponse:
+        assert request.body
+        story.tell("upload")
+        return HttpResponse("")
+
+    def thread(request: Any) -> HttpResponse:
+        story.tell("thread")
+        return HttpResponse("")
+
+    async def background(request: Any) -> HttpResponse:
+        await asyncio.to_thread(story.tell, "background thread")
+        await asyncio.create_task(story.tell_in_task("background task"))
+        story.background_is_done.set()
+        return HttpResponse("")
+
+    async def stream(request: Any) -> StreamingHttpResponse:
+        return StreamingHttpResponse(story.chunks_in_task())
+
+    async def within(request: Any) -> HttpResponse:
+        story.tell("before the call")
+        await call()
+        story.tell("after the call")
+        return HttpResponse("")
+
+    def public(request: Any) -> HttpResponse:
+        story.tell("public")
+        return HttpResponse("")
+
+    def keeping(view: Any) -> Any:
+        def kept(request: Any) -> Any:
+            story.kept.append(request.scope)
+            return view(request)
+
+        async def kept_in_task(request: Any) -> Any:
+            return await kept(request)
+
+        return kept_in_task if inspect.iscoroutinefunction(view) else kept
+
+    found = dict(zip(GUARDED, (upload, thread, background, stream, stream, within), strict=True))
+    return {path: keeping(view) for path, view in {**found, "/public": public}.items()}
+
+
+def django_way(name: str, guarded: Callable[[Any, Any], Any] | None) -> None:
+    def build(server: ResourceServer, _: Issuer, story: Story, call: Any) -> Any:
+        guard, found = django.Guard(server), django_tasks(story, call)
+        routes = [
+            route(path[1:], guarded(guard, view) if guarded and path in GUARDED else view)
+            for path, view in found.items()
+        ]
+        protected = None if guarded else {"guard": guard, "public_paths": {"/public"}}
+        return site(routes, over=ASGIHandler, protected=protected)
+
+    ASGI[name] = build
+
+
+def django_class(guard: Any, view: Any) -> Any:
+    async def serve(self: Any, request: Any) -> Any:
+        return await view(request)
+
+    def serve_in_thread(self: Any, request: Any) -> Any:
+        return view(request)
+
+    serve = serve if inspect.iscoroutinefunction(view) else serve_in_thread
+    return guard.requires()(type("Shown", (DjangoView,), {"get": serve, "post": serve})).as_view()
+
+
+for name in ("django async function", "django function over ASGI"):
+    django_way(name, lambda guard, view: guard.requires()(view))
+django_way("django async class", django_class)
+django_way("django site over ASGI", None)
+
+
+def ninja_way(name: str) -> None:
+    def build(server: ResourceServer, _: Issuer, story: Story, call: Any) -> Any:
+        guard = ninja.Guard(server)
+        api = guard.install(NinjaAPI(docs_url=None, openapi_url=None))
+        for p, view in django_tasks(story, call).items():
+            auth = guard.requires() if p in GUARDED else None
+            api.api_operation(["GET", "POST"], p[1:], auth=auth)(view)
+        return site([route("", api.urls)], over=ASGIHandler)
+
+    ASGI[name] = build
+
+
+ninja_way("ninja async operation")
+ninja_way("ninja operation over ASGI")
+
+
 def ask(connection: http.client.HTTPConnection, path: str, token: str | None, body: bytes = b"") -> int:
     connection.request("POST" if body else "GET", path, body, bearer(token))
     answer = connection.getresponse()
@@ -247,7 +380,7 @@ def issuer() -> Issuer:
 TOLD = ASGI.keys() - {"starlette OAuth2IdTokenBackend"}
 
 
-@pytest.mark.parametrize("name", ASGI)
+@each_way(ASGI)
 def test_along_one_connection_each_is_named_where_it_is_served_and_nobody_else(
     name: str, issuer: Issuer
 ) -> None:
@@ -455,13 +588,89 @@ flask_way("flask-restx resource", by_resource(flask_restx))
 flask_way("flask-restful resource", by_resource(flask_restful))
 
 
+def django_views(name: str, guarded: Callable[[Any, Any], Any] | None) -> None:
+    def build(server: ResourceServer, _: Issuer, story: Story, call: Any) -> Any:
+        def as_view(view: Any) -> Any:
+            def shown(request: Any) -> Any:
+                body = view()
+                return HttpResponse(body) if isinstance(body, str) else body
+
+            return shown
+
+        guard = django.Guard(server)
+        found = {p: as_view(view) for p, view in views(story, call, StreamingHttpResponse).items()}
+        public = found.pop("/public")
+        routes = [route(p[1:], guarded(guard, view) if guarded else view) for p, view in found.items()]
+        protected = None if guarded else {"guard": guard, "public_paths": {"/public"}}
+        return site([*routes, route("public", public)], protected=protected)
+
+    WSGI[name] = build
+
+
+def as_django_task(guard: Any, view: Any) -> Any:
+    async def serve(request: Any) -> Any:
+        return await asyncio.to_thread(view, request)
+
+    return guard.requires()(serve)
+
+
+django_views("django function", lambda guard, view: guard.requires()(view))
+django_views("django async function over WSGI", as_django_task)
+django_views("django class", django_class)
+django_views("django site", None)
+
+
+def drf_views(name: str, as_view: Callable[[Any, Any, Any], Any]) -> None:
+    def build(server: ResourceServer, _: Issuer, story: Story, call: Any) -> Any:
+        def made(view: Any) -> Any:
+            def shown(request: Any) -> Any:
+                body = view()
+                return Response(body) if isinstance(body, str) else body
+
+            return as_view([guard.authentication()], [guard.requires()], shown)
+
+        guard = drf.Guard(server)
+        found = views(story, call, StreamingHttpResponse)
+        public = found.pop("/public")
+        routes = [route(p[1:], made(view)) for p, view in found.items()]
+        return site([*routes, route("public", lambda request: HttpResponse(public()))])
+
+    WSGI[name] = build
+
+
+def ninja_views(name: str, auth_of: Callable[[Any], dict[str, Any]]) -> None:
+    def build(server: ResourceServer, _: Issuer, story: Story, call: Any) -> Any:
+        def made(view: Any) -> Any:
+            def shown(request: Any) -> Any:
+                body = view()
+                return HttpResponse(body) if isinstance(body, str) else body
+
+            return shown
+
+        guard = ninja.Guard(server)
+        given = auth_of(guard)
+        api = guard.install(NinjaAPI(docs_url=None, openapi_url=None, auth=given.get("all")))
+        for p, view in views(story, call, StreamingHttpResponse).items():
+            auth = {"auth": None} if p == "/public" else {k: v for k, v in given.items() if k == "auth"}
+            api.get(p[1:], **auth)(made(view))
+        return site([route("", api.urls)])
+
+    WSGI[name] = build
+
+
+ninja_views("ninja operation", lambda guard: {"auth": guard.requires()})
+ninja_views("ninja router", lambda guard: {"all": guard.requires()})
+for door in (drf_doors.View(), drf_doors.Function(), drf_doors.Set()):
+    drf_views(door.name, door.home)
+
+
 def get(app: Any, path: str, token: str | None = None) -> int:
     """The status; served on this thread, as a worker serves one request after the other."""
     fields = [(name.encode(), value.encode()) for name, value in bearer(token).items()]
     return ask_wsgi(app, Sent(path=path, fields=fields))[0].status
 
 
-@pytest.mark.parametrize("name", WSGI)
+@each_way(WSGI)
 def test_on_one_thread_each_is_named_where_it_is_served_and_nobody_else(name: str, issuer: Issuer) -> None:
     server, story = issuer.resource_server(), Story()
 
@@ -499,7 +708,7 @@ def test_on_one_thread_each_is_named_where_it_is_served_and_nobody_else(name: st
 ANYWHERE = sorted(WSGI.keys() - {"flask view, stream_with_context"})
 
 
-@pytest.mark.parametrize("name", ANYWHERE)
+@each_way(ANYWHERE)
 def test_a_body_names_its_own_user_between_chunks_of_others_and_on_another_thread(
     name: str, issuer: Issuer
 ) -> None:
@@ -530,6 +739,9 @@ def test_a_body_names_its_own_user_between_chunks_of_others_and_on_another_threa
 
 
 def test_every_door_is_in_one_of_the_lists() -> None:
-    # Those without a request to follow, and that of the documentation, which is tested beside it.
+    # Those without a request to follow, the documentation's, and those whose own tests say who is served:
+    # MCP's tools, aiohttp's and Litestar's.
     others = {"server.authenticate", "server.aauthenticate", "own door"}
-    assert {door.name for door in DOORS} - others <= {*ASGI, *WSGI}
+    others |= {"mcp tool", "mcp tool with a rule of its own"}
+    others |= {door.name for door in DOORS if door.name.startswith(("aiohttp ", "litestar "))}
+    assert {door.name for door in DOORS if door.is_http} - others <= {*ASGI, *WSGI}

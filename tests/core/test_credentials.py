@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 
 from bearerguard import AuthError, InvalidRequest, InvalidToken, MissingCredentials
-from bearerguard._core.credentials import bearer_token, encoded, is_one_token, several_tokens
+from bearerguard._core.credentials import BEARER, DPOP, credentials, encoded, is_one_token, several_tokens
 from bearerguard._limits import MAX_TOKEN_BYTES
 
+BOTH = (BEARER, DPOP)
 
-def refusal_of(*values: bytes) -> AuthError:
+
+def refusal_of(*values: bytes, schemes: tuple[str, ...] = (BEARER,)) -> AuthError:
     with pytest.raises(AuthError) as refusal:
-        bearer_token(list(values))
+        credentials(list(values), schemes)
     return refusal.value
 
 
@@ -19,7 +21,7 @@ def refusal_of(*values: bytes) -> AuthError:
     "value", [b"Bearer a.b.c", b"bearer a.b.c", b"BEARER a.b.c", b"Bearer   a.b.c", b"Bearer a.b.c  "]
 )
 def test_the_scheme_is_taken_in_any_case_with_one_or_more_spaces(value: bytes) -> None:
-    assert bearer_token([value]) == b"a.b.c"
+    assert credentials([value]) == (BEARER, b"a.b.c")
 
 
 def test_without_the_header_there_are_no_credentials() -> None:
@@ -46,14 +48,48 @@ def test_a_scheme_without_a_token_is_malformed(value: bytes) -> None:
 
 @pytest.mark.parametrize("value", [b"Bearer a b", b"Bearer a,b", b"Bearer a, Bearer b", b"Bearer a\tb"])
 def test_two_tokens_in_one_header_are_malformed(value: bytes) -> None:
-    credentials = bearer_token([value])
-    assert not is_one_token(credentials)
+    _, token = credentials([value])
+    assert not is_one_token(token)
     assert several_tokens().reason == "malformed_header"
 
 
 @pytest.mark.parametrize("value", [b"Bearer a.b.c", b"Bearer a", "Bearer tökén".encode(), b"Bearer a\nb"])
 def test_anything_else_is_one_token_valid_or_not(value: bytes) -> None:
-    assert is_one_token(bearer_token([value]))
+    assert is_one_token(credentials([value])[1])
+
+
+@pytest.mark.parametrize("value", [b"DPoP a.b.c", b"dpop a.b.c", b"DPOP   a.b.c", b"dpOP a.b.c  "])
+def test_the_scheme_dpop_is_taken_in_any_case_where_it_is_taken_at_all(value: bytes) -> None:
+    assert credentials([value], BOTH) == (DPOP, b"a.b.c")
+    assert credentials([value], (DPOP,)) == (DPOP, b"a.b.c")
+    refusal = refusal_of(value)
+    assert (refusal.reason, refusal.description) == (
+        "other_scheme",
+        "The Authorization header must start with 'Bearer '.",
+    )
+
+
+def test_where_only_dpop_will_do_a_bearer_token_lacks_a_proof() -> None:
+    refusal = refusal_of(b"Bearer a.b.c", schemes=(DPOP,))
+    assert isinstance(refusal, MissingCredentials)
+    assert refusal.reason == "proof_required"
+    assert refusal_of(b"Basic YTpi", schemes=(DPOP,)).reason == "other_scheme"
+
+
+def test_another_scheme_is_told_which_are_taken() -> None:
+    assert refusal_of(b"Basic YTpi", schemes=BOTH).description == (
+        "The Authorization header must start with 'Bearer ' or 'DPoP '."
+    )
+
+
+def test_a_scheme_without_a_token_is_known_to_the_refusal() -> None:
+    refusal = refusal_of(b"DPoP ", schemes=BOTH)
+    assert (refusal.reason, refusal.scheme, refusal.description) == (
+        "malformed_header",
+        "DPoP",
+        "There is no token after 'DPoP '.",
+    )
+    assert several_tokens(DPOP).description == "There is more than one token after 'DPoP '."
 
 
 @pytest.mark.parametrize("second", [b"Bearer a", b"Basic YTpi", b""])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bearerguard._core.issuer import holds_password, why_not_an_issuer, why_not_discovered
+from bearerguard._core.issuer import holds_password, is_well_formed, why_not_an_issuer, why_not_discovered
 from tests.names import plain
 
 ISSUER = "https://login.example"
@@ -115,3 +115,73 @@ def test_what_nobody_can_be_asked_at_needs_keys(given: str) -> None:
     assert str(why_not_discovered(given, allow_http=True)).endswith(
         "give keys, such as the provider's jwks_uri"
     )
+
+
+@pytest.mark.parametrize(
+    "issuer", ["https://a.example", "https://a.example/b/", "http://127.0.0.1:8080", "https://a:1"]
+)
+def test_an_https_url_may_be_asked_about(issuer: str) -> None:
+    assert is_well_formed(issuer)
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "",
+        "a.example",
+        "http://a.example",
+        "ftp://a.example",
+        "https://",
+        "https://u@a.example",
+        "https://a.example/@b",
+        "https://a.example?b",
+        "https://a.example/?",
+        "https://a.example#",
+        "https://a.example\\@b.example",
+        "https://a.example/ b",
+        "https://a.example/\n",
+        "https://ä.example",
+        "https://{a}.example",
+        "https://a.example:x",
+        "https://a.example/.well-known/openid-configuration",
+        "https://a.example/" + "b" * 500,
+    ],
+)
+def test_anything_else_is_not_asked_about(issuer: str) -> None:
+    assert not is_well_formed(issuer)
+
+
+WRITE = "give keys, such as the provider's jwks_uri"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "shown", "why", "remedy"),
+    [
+        (
+            "https://login.example/?a=b",
+            "https://login.example/?a=b",
+            "it has a query or a fragment, which an issuer must not have (RFC 8414, section 2)",
+            f"write it without, or {WRITE}",
+        ),
+        (
+            "login.example/",
+            "login.example/",
+            None,
+            "such as 'https://login.example/', with or without the slash, or",
+        ),
+        ("login.example/X/", "login.example/X/", None, "such as 'https://login.example/X/', with"),
+        ("urn:example:issuer and more", "urn:example:issuer and more", None, f": {WRITE}"),
+        ("ftp://a:b@c@login.example", "login.example", None, f": {WRITE}"),
+    ],
+)
+def test_what_cannot_be_discovered_is_told_with_what_to_write(
+    issuer: str, shown: str, why: str | None, remedy: str
+) -> None:
+    said = why_not_discovered(issuer, allow_http=False)
+    assert said is not None
+    assert said.startswith(
+        f"keys is left out, so they would be discovered from the issuer, which is {shown!r}, but "
+    )
+    assert f"but {why or ''}" in said
+    assert remedy in said
+    assert said.endswith(WRITE)

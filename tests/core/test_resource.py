@@ -24,6 +24,11 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
         ),
         ("https://api.example/X", f"https://api.example{WELL_KNOWN}/X", (f"{WELL_KNOWN}/X", WELL_KNOWN)),
         (
+            "https://api.example/X/",
+            f"https://api.example{WELL_KNOWN}/X/",
+            (f"{WELL_KNOWN}/X/", f"{WELL_KNOWN}/X", WELL_KNOWN),
+        ),
+        (
             "https://api.example/caf%C3%A9%20one/",
             f"https://api.example{WELL_KNOWN}/caf%C3%A9%20one/",
             (f"{WELL_KNOWN}/café one/", f"{WELL_KNOWN}/café one", WELL_KNOWN),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import time
@@ -11,13 +12,29 @@ from typing import Any
 
 import httpx2
 import pytest
+import trio
 from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import APIKeyHeader
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
-from bearerguard import RemoteKeys, ResourceServer, Rule, any_scope, fresh, role, scope
-from bearerguard.fastapi import Guard
+from bearerguard import (
+    AuthError,
+    ClientCertificate,
+    ConfigurationError,
+    DPoP,
+    RemoteKeys,
+    ResourceServer,
+    Rule,
+    any_scope,
+    claim,
+    fresh,
+    role,
+    scope,
+)
+from bearerguard.answer import json_body, problem_details
+from bearerguard.fastapi import DocsClient, Guard
+from bearerguard.fastapi.docs_client import with_clients
 from bearerguard.fastapi.document import Document
 from bearerguard.testing import Issuer
 
@@ -165,17 +182,17 @@ def test_each_of_several_providers_is_an_alternative(issuer: Issuer) -> None:
     providers = (issuer.provider(), other.provider(), third.provider(keys=third.jwks(), name="third"))
     document = described(Guard(ResourceServer(*providers)), scope("a") | scope("b"))
     assert security_of(document) == [
-        {"oauth2": ["a"]},
-        {"oauth2": ["b"]},
-        {"oauth2_2": ["a"]},
-        {"oauth2_2": ["b"]},
-        {"oauth2_3": ["a"]},
-        {"oauth2_3": ["b"]},
+        {"issuer.test": ["a"]},
+        {"issuer.test": ["b"]},
+        {"other.test": ["a"]},
+        {"other.test": ["b"]},
+        {"third": ["a"]},
+        {"third": ["b"]},
     ]
     schemes = schemes_of(document)
-    assert schemes["oauth2"]["flows"]["authorizationCode"]["tokenUrl"] == TOKEN
-    assert schemes["oauth2_2"]["flows"]["authorizationCode"]["tokenUrl"] == "https://other.test/token"
-    assert schemes["oauth2_3"] == {
+    assert schemes["issuer.test"]["flows"]["authorizationCode"]["tokenUrl"] == TOKEN
+    assert schemes["other.test"]["flows"]["authorizationCode"]["tokenUrl"] == "https://other.test/token"
+    assert schemes["third"] == {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
@@ -204,6 +221,42 @@ def test_a_provider_whose_keys_were_given_is_never_asked_anything(issuer: Issuer
     assert schemes_of(document)["oauth2"]["scheme"] == "bearer"
     assert security_of(document) == [{"oauth2": ["a"]}]
     assert issuer.requests == ()
+
+
+def guard_with_certificates(issuer: Issuer) -> Guard:
+    source = ClientCertificate.from_proxy("nginx", peers="10.0.0.5")
+    return Guard(ResourceServer(issuer.provider(keys=issuer.jwks()), certificate=source))
+
+
+def test_a_token_that_is_bound_to_a_certificate_is_an_alternative(issuer: Issuer) -> None:
+    document = described(guard_with_certificates(issuer), scope("a"))
+    assert schemes_of(document)["mutualTLS"]["type"] == "mutualTLS"
+    assert security_of(document) == [{"oauth2": ["a"]}, {"oauth2": ["a"], "mutualTLS": []}]
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_token_that_is_bound_to_a_key_is_an_alternative_or_the_only_one(
+    issuer: Issuer, required: bool
+) -> None:
+    dpop = DPoP(required=required)
+    fixed = issuer.resource_server(keys=issuer.jwks(), dpop=dpop, resource="https://api.test")
+    document = described(Guard(fixed), scope("a"))
+    assert schemes_of(document)["DPoP"].items() >= {"type": "http", "scheme": "DPoP"}.items()
+    # Where only HTTP Bearer is known of a provider, DPoP takes its place: a request has one `Authorization`.
+    bearer = [] if required else [{"oauth2": ["a"]}]
+    assert security_of(document) == [*bearer, {"DPoP": []}]
+    responses = document["paths"]["/"]["get"]["responses"]
+    assert {"401", "403", "429", "503"} <= responses.keys()
+
+
+def test_openapi_3_0_has_no_word_for_certificates(issuer: Issuer) -> None:
+    app = FastAPI()
+    app.openapi_version = "3.0.2"
+    guard = guard_with_certificates(issuer)
+    guard.install(app).get("/", dependencies=[guard.requires(scope("a"))])(view)
+    document = document_of(app)
+    assert "mutualTLS" not in schemes_of(document)
+    assert security_of(document) == [{"oauth2": []}]
 
 
 def test_a_scheme_that_knows_no_scopes_lists_none_in_openapi_3_0(constant_guard: Guard) -> None:
@@ -296,13 +349,33 @@ def test_while_the_provider_is_down_bearer_is_documented_and_the_flow_when_it_is
     assert "flows" in schemes_of(document_of(app))["oauth2"]
 
 
-def test_a_document_that_a_program_asks_for_waits_for_nobody(app: FastAPI, issuer: Issuer) -> None:
+def test_a_script_gets_the_document_that_is_served(app: FastAPI, issuer: Issuer) -> None:
     document = app.openapi()
-    assert schemes_of(document)["oauth2"]["scheme"] == "bearer"
+    assert "flows" in schemes_of(document)["oauth2"]
+    assert json.loads(json.dumps(document)) == document_of(app)
     assert app.openapi() is document
+    assert asked(issuer) == 1
+
+
+def test_on_an_event_loop_a_program_waits_for_nobody_and_is_told_what_is_missing(
+    app: FastAPI, issuer: Issuer
+) -> None:
+    async def main() -> dict[str, Any]:
+        return app.openapi()
+
+    for document in (asyncio.run(main()), trio.run(main)):
+        scheme = schemes_of(document)["oauth2"]
+        assert scheme["scheme"] == "bearer"
+        assert "could not be read when this document was made" in scheme["description"]
     assert issuer.requests == ()
     assert "flows" in schemes_of(document_of(app))["oauth2"]
-    assert "flows" in schemes_of(app.openapi())["oauth2"]
+
+
+def test_a_script_is_told_when_the_provider_does_not_answer(app: FastAPI, issuer: Issuer) -> None:
+    with issuer.outage():
+        scheme = schemes_of(app.openapi())["oauth2"]
+    assert scheme["scheme"] == "bearer"
+    assert "could not be read" in scheme["description"]
 
 
 async def until(happened: Callable[[], bool]) -> None:
@@ -419,6 +492,72 @@ def test_what_the_application_documents_itself_stays(constant_guard: Guard, stat
     assert ("401" in responses, "403" in responses) == (status == 403, status == 403)
 
 
+def test_a_refusal_tells_its_body(issuer: Issuer) -> None:
+    keys = issuer.jwks()
+    server = issuer.resource_server(keys=keys)
+
+    def own(error: AuthError) -> tuple[str, bytes]:
+        return "application/json; charset=utf-8", json.dumps({"why": error.reason}).encode()
+
+    def of_a_request(error: AuthError) -> tuple[str, bytes]:
+        raise LookupError("there is no request")
+
+    def text(error: AuthError) -> tuple[str, bytes]:
+        return "text/plain", b"no"
+
+    contents = []
+    for body in (json_body, problem_details, own, of_a_request, text):
+        document = described(Guard(server, body=body), scope("a"))
+        contents.append(document["components"]["responses"]["Unauthorized"].get("content"))
+    by_json, by_problem, by_own, by_request, by_text = contents
+    assert set(by_json["application/json"]["schema"]["required"]) == {"message", "error"}
+    assert by_problem["application/problem+json"]["schema"]["properties"]["status"] == {"type": "integer"}
+    assert by_own == {"application/json; charset=utf-8": {"example": {"why": "no_credentials"}}}
+    assert by_request is None
+    assert by_text == {"text/plain": {}}
+
+
+@pytest.mark.parametrize("body", [json_body, problem_details])
+def test_the_body_that_is_told_is_the_one_that_is_sent(issuer: Issuer, body: Any) -> None:
+    guard = Guard(issuer.resource_server(keys=issuer.jwks()), body=body)
+    app = guard.install(FastAPI())
+    app.get("/", dependencies=[guard.requires(scope("a"))])(view)
+    [(media_type, content)] = document_of(app)["components"]["responses"]["Forbidden"]["content"].items()
+    answer = TestClient(app).get("/", headers={"Authorization": f"Bearer {issuer.token()}"})
+    assert (answer.status_code, answer.headers["content-type"]) == (403, media_type)
+    assert (
+        answer.json().keys() == set(content["schema"]["required"]) == content["schema"]["properties"].keys()
+    )
+
+
+def test_guards_with_bodies_of_their_own_tell_each_its_own(issuer: Issuer) -> None:
+    server = issuer.resource_server(keys=issuer.jwks())
+    one, other = Guard(server), Guard(server, body=problem_details)
+    app = other.install(one.install(FastAPI()))
+    app.get("/", dependencies=[one.requires(scope("a"))])(view)
+    app.get("/other", dependencies=[other.requires(scope("a"))])(view)
+    document = document_of(app)
+    assert responses_of(document)["401"] == {"$ref": "#/components/responses/Unauthorized"}
+    [media_type] = document["paths"]["/other"]["get"]["responses"]["401"]["content"]
+    assert media_type == "application/problem+json"
+
+
+def test_an_operation_names_the_roles_and_claims_of_its_rules(guard: Guard) -> None:
+    app = guard.install(FastAPI())
+    rules = (scope("orders:write"), role("admin") | claim("dept", "finance"))
+    app.delete("/", dependencies=[guard.requires(rule) for rule in rules], description="Cancel an order.")(
+        view
+    )
+    app.get("/", dependencies=[guard.requires()])(view)
+    for _ in range(2):
+        operations = document_of(app)["paths"]["/"]
+        assert operations["delete"]["description"] == (
+            "Cancel an order.\n\nNeeds the scope `orders:write` and (the role `admin` or the claim `dept` "
+            'with the value `"finance"`).'
+        )
+        assert "description" not in operations["get"]
+
+
 # -- FastAPI's own ways ----------------------------------------------------------------------------------
 
 
@@ -531,7 +670,76 @@ def test_the_page_asks_for_scopes_by_the_names_that_the_provider_knows(guard: Gu
     assert security_of(document) == [{"oauth2": ["orders:read"]}]
 
 
+def two_providers(issuer: Issuer) -> Guard:
+    partners = Issuer("https://partners.test", algorithm="ES256")
+    return Guard(ResourceServer(issuer.provider(name="staff"), partners.provider(name="Our partners")))
+
+
+def clients_of(page: str) -> Any:
+    """The clients that the page's plugin was given, by the names of their schemes."""
+    found = re.search(r"window\.SwaggerUIBundle, (\{.*\})\);", page)
+    assert found
+    return json.loads(found[1])
+
+
+def test_each_provider_has_a_client_and_scopes_of_its_own(issuer: Issuer) -> None:
+    guard = two_providers(issuer)
+    scopes = {"api://orders/read": "Read orders"}
+    partners = DocsClient("docs-of-partners", scopes=scopes, parameters={"audience": "</script>"})
+    app = guard.install(FastAPI(), docs_clients={"staff": "docs-of-staff", "Our partners": partners})
+    app.get("/", dependencies=[guard.requires(scope("read"))])(view)
+    schemes = schemes_of(document_of(app))
+    assert {name: one["flows"]["authorizationCode"]["scopes"] for name, one in schemes.items()} == {
+        "staff": {"read": ""},
+        "Our-partners": scopes,
+    }
+    page = TestClient(app).get("/docs")
+    assert clients_of(page.text) == {
+        "staff": {"clientId": "docs-of-staff"},
+        "Our-partners": {
+            "clientId": "docs-of-partners",
+            "additionalQueryStringParams": {"audience": "</script>"},
+        },
+    }
+    assert page.text.count("</script>") == page.text.count("<script")
+    assert int(page.headers["content-length"]) == len(page.content)
+
+
+def test_a_page_that_does_not_start_swagger_ui_stays_as_it_is() -> None:
+    assert with_clients("<script>start({})</script>", {"staff": {}}) == "<script>start({})</script>"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"docs_client_id": "docs"}, r"write docs_clients=\{'staff': '...', 'Our partners': '...'\}"),
+        ({"docs_clients": {"stuff": "docs"}}, "has 'stuff', but no provider .* 'staff', 'Our partners'"),
+        ({"docs_clients": {"staff": 7}}, "has a int for 'staff': give the id of a client"),
+        ({"docs_clients": {"staff": ""}}, "has a str for 'staff': give the id of a client"),
+        ({"docs_clients": ["staff"]}, "docs_clients is a list: give clients by the names of providers"),
+        ({"docs_clients": {"staff": DocsClient("docs", scopes=["read"])}}, "scopes of .* write scopes={"),  # type: ignore[arg-type] # what people write
+        ({"docs_clients": {"staff": DocsClient("docs", parameters={"a": 1})}}, "parameters of .* write"),  # type: ignore[dict-item] # likewise
+    ],
+)  # fmt: skip
+def test_a_client_of_nobody_is_a_configuration_error(
+    issuer: Issuer, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        two_providers(issuer).install(FastAPI(), **options)
+
+
 @pytest.fixture(autouse=True)
 def log_is_heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.WARNING, "bearerguard"):
         yield
+
+
+def test_where_only_a_function_knows_the_issuers_any_bearer_token_is_documented() -> None:
+    guard = Guard(ResourceServer.trusting(bool, audience="https://api.test"))
+    app = guard.install(FastAPI())
+    app.get("/", dependencies=[guard.requires(scope("orders:read"))])(view)
+    document = document_of(app)
+    [(name, scheme)] = schemes_of(document).items()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert [list(one) for one in security_of(document)] == [[name]]
+    assert {"401", "403", "503"} <= document["paths"]["/"]["get"]["responses"].keys()

@@ -63,6 +63,8 @@ class Door:
         name: what tests call it.
         guard: the class of its guard; None where it is not a guard's.
         mount: the path at which it stands.
+        is_http: whether it is asked over HTTP: another one serves no metadata, has one method
+            only, and its clients send no header that gRPC does not let through.
         has_optional: whether credentials may be optional at it.
         has_websockets: whether it can be asked to open one.
         is_whole: whether it protects an application and not only its views, so that also what nobody serves
@@ -81,6 +83,7 @@ class Door:
     guard: ClassVar[type[BaseGuard] | None]
     ask: ClassVar[Ask]
     mount: ClassVar[str] = ""
+    is_http: ClassVar[bool] = True
     has_optional: ClassVar[bool] = True
     has_websockets: ClassVar[bool] = False
     is_whole: ClassVar[bool] = False
@@ -95,17 +98,27 @@ class Door:
         """The application, with the metadata of the resource installed."""
         raise NotImplementedError
 
+    def sent(self, method: str, path: str) -> tuple[str, str]:
+        """The method and the path by which a request is really sent that a test describes."""
+        return method, self.mount + path
+
     def open(self, server: ResourceServer, rule: Rule | None = None, **options: Any) -> Opened:
         """Build everything.
 
         Args:
             server: verifies tokens.
             rule: what the API asks for.
-            **options: `optional`, `view` and `meeting` for the `Api`, the rest for the guard.
+            **options: `optional`, `view` and `meeting` for the `Api`; `readiness`, a path, and `served`,
+                endpoints, for what the guard serves by itself; the rest for the guard.
         """
         names = ("optional", "view", "meeting")
         api = Api(rule, **{name: options.pop(name) for name in names if name in options})
+        readiness, served = options.pop("readiness", None), options.pop("served", ())
         guard = None if self.guard is None else self.guard(server, **options)
+        if guard is not None and readiness is not None:
+            guard.readiness(readiness)
+        if guard is not None:
+            guard.endpoints += served
         return Opened(self, self.app(server if guard is None else guard, api), api, guard)
 
     def open_for(self, issuer: Issuer) -> Opened:
@@ -136,7 +149,8 @@ class Opened:
 
     def request(self, token: str | None, path: str, *, fields: Fields = (), **changes: Any) -> Request:
         sent = fields if token is None else [*fields, *bearer(token)]
-        mount = "" if path.startswith("/.well-known") else self.door.mount
+        own = () if self.guard is None else [endpoint.path for endpoint in self.guard.endpoints]
+        mount = "" if path.startswith("/.well-known") or path in own else self.door.mount
         return Request(path=mount + path, fields=sent, **changes)
 
 

@@ -11,15 +11,22 @@ from collections.abc import Sequence
 import pytest
 
 from tests.doors_under_test import (
+    aiohttp_doors,
+    django_doors,
+    drf_doors,
     fastapi_doors,
     flask_doors,
+    grpc_doors,
     layabauth_doors,
+    litestar_doors,
+    ninja_doors,
     own_doors,
     plain_doors,
     server_doors,
     starlette_doors,
 )
 from tests.doors_under_test.door import Door
+from tests.left_out import LEFT_OUT
 
 DOORS: tuple[Door, ...] = (
     server_doors.Authenticate(),
@@ -44,11 +51,48 @@ DOORS: tuple[Door, ...] = (
     flask_doors.Blueprint(),
     flask_doors.Application(),
     flask_doors.RestxResource(),
+    aiohttp_doors.Function(),
+    aiohttp_doors.Method(),
+    aiohttp_doors.Class(),
+    aiohttp_doors.MethodOfClass(),
+    aiohttp_doors.AsMiddleware(),
+    litestar_doors.Handler(),
+    litestar_doors.InThread(),
+    litestar_doors.OfController(),
+    litestar_doors.OfRouter(),
+    django_doors.Function(),
+    django_doors.FunctionOverASGI(),
+    django_doors.AsyncFunction(),
+    django_doors.AsyncFunctionOverWSGI(),
+    django_doors.Class(),
+    django_doors.AsyncClass(),
+    django_doors.Site(),
+    django_doors.SiteOverASGI(),
+    drf_doors.View(),
+    drf_doors.Function(),
+    drf_doors.Set(),
+    ninja_doors.Operation(),
+    ninja_doors.AsyncOperation(),
+    ninja_doors.OperationOverASGI(),
+    ninja_doors.RouterOfAPI(),
     layabauth_doors.StarletteBackend(),
     layabauth_doors.FlaskDecorator(),
+    grpc_doors.Task(),
+    grpc_doors.FunctionOfTasks(),
+    grpc_doors.Function(),
 )
+if "mcp" not in LEFT_OUT:
+    from tests.doors_under_test import mcp_doors
+
+    DOORS += (
+        mcp_doors.Route(),
+        mcp_doors.Tool(),
+        mcp_doors.ToolOfItsOwnRule(),
+    )
 CONFORMING = [door for door in DOORS if door.conforms]
 GUARDS = [door for door in CONFORMING if door.guard is not None]
+OF_HTTP = [door for door in CONFORMING if door.is_http]
+HTTP_GUARDS = [door for door in GUARDS if door.is_http]
 
 
 def at(doors: Sequence[Door]) -> pytest.MarkDecorator:
@@ -58,3 +102,5 @@ def at(doors: Sequence[Door]) -> pytest.MarkDecorator:
 
 at_every_door = at(CONFORMING)
 at_every_guard = at(GUARDS)
+at_every_http_door = at(OF_HTTP)
+at_every_http_guard = at(HTTP_GUARDS)

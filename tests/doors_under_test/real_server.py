@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -17,18 +17,29 @@ ENOUGH = 20.0
 
 @contextmanager
 def connection_to(app: Any, **options: Any) -> Iterator[http.client.HTTPConnection]:
-    """One connection to a real server that runs on asyncio's own loop."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, loop="asyncio", lifespan="off", ws="none", log_config=None, **options)
-    )
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        connection = http.client.HTTPConnection("127.0.0.1", listening.getsockname()[1], timeout=ENOUGH)
+    """One connection to a real server."""
+    with serving(app, **options) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ENOUGH)
         try:
             yield connection
         finally:
             connection.close()
+
+
+@contextmanager
+def serving(
+    app: Any, *, lifespan: Literal["on", "off"] = "off", ws: Any = "none", **options: Any
+) -> Iterator[int]:
+    """The port of a real server that runs on asyncio's own loop."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, loop="asyncio", lifespan=lifespan, ws=ws, log_config=None, **options)
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
             server.should_exit = True
             thread.join(ENOUGH)
             assert not thread.is_alive()

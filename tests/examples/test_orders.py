@@ -13,7 +13,9 @@ from bearerguard.testing import Issuer
 from tests.examples.running import COMMANDS, EXAMPLES, README, bearer, listening, serving, watching
 
 AUDIENCE = "https://orders.example"
-WITH_WEBSOCKETS = [name for name, command in COMMANDS.items() if command[0] == "uvicorn"]
+WITH_WEBSOCKETS = [
+    name for name in COMMANDS if "/orders/watch" in (EXAMPLES / f"{name}.py").read_text("utf-8")
+]
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +132,29 @@ def test_a_websocket_is_refused_with_the_reason(api: httpx2.Client, issuer: Issu
 
 @pytest.mark.parametrize("api", ["fastapi_app"], indirect=True)
 def test_fastapis_document_has_the_flow_of_the_issuer(api: httpx2.Client, issuer: Issuer) -> None:
-    flows = api.get("/openapi.json").json()["components"]["securitySchemes"]["oauth2"]["flows"]
+    flows = api.get("/openapi.json").json()["components"]["securitySchemes"]["staff"]["flows"]
     assert flows["authorizationCode"]["authorizationUrl"] == issuer.authorization_endpoint
     assert flows["authorizationCode"]["tokenUrl"] == issuer.token_endpoint
+
+
+@pytest.mark.parametrize("api", ["drf_app"], indirect=True)
+def test_rest_frameworks_document_has_what_each_action_asks_for(api: httpx2.Client, issuer: Issuer) -> None:
+    document = api.get("/schema", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
+    flows = document["components"]["securitySchemes"]["oauth2"]["flows"]
+    assert flows["authorizationCode"]["tokenUrl"] == issuer.token_endpoint
+    orders = document["paths"]["/orders"]
+    assert orders["get"]["security"] == [{"oauth2": ["orders:read"]}]
+    assert orders["post"]["security"] == [{"oauth2": ["orders:write"]}]
+    assert list(orders["post"]["responses"]) == ["201", "401", "403", "503"]
+    assert document["paths"]["/greeting"]["get"]["security"] == [{}, {"oauth2": []}]
+
+
+@pytest.mark.parametrize("api", ["ninja_app"], indirect=True)
+def test_ninjas_document_has_what_each_operation_asks_for(api: httpx2.Client, issuer: Issuer) -> None:
+    document = api.get("/openapi.json").json()
+    flows = document["components"]["securitySchemes"]["oauth2"]["flows"]
+    assert flows["authorizationCode"]["tokenUrl"] == issuer.token_endpoint
+    orders = document["paths"]["/orders"]
+    assert orders["get"]["security"] == [{"oauth2": ["orders:read"]}]
+    assert list(orders["post"]["responses"]) == ["201", "401", "403", "503"]
+    assert "security" not in document["paths"]["/health"]["get"]

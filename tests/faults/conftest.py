@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.asking import GOOD, PATH
+from tests.faults.fault_server import FaultServer, respond
 from tests.faults.scripted_provider import ScriptedProvider, scripted_provider
 
 
@@ -12,3 +14,11 @@ def provider() -> Iterator[ScriptedProvider]:
     """An issuer behind a fault server, up at first."""
     with scripted_provider() as provider:
         yield provider
+
+
+@pytest.fixture
+def faults() -> Iterator[FaultServer]:
+    """An introspection endpoint, well at first."""
+    with FaultServer() as server:
+        server.script(PATH, respond(GOOD))
+        yield server

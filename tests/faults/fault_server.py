@@ -25,10 +25,11 @@ Headers = Iterable[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came: the path with its query, and the headers under lower-case names."""
+    """One request as it came: the path with its query, the headers under lower-case names, the body."""
 
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 class Hangup(Exception):
@@ -106,6 +107,16 @@ def respond(
 
     def answer(exchange: Exchange) -> None:
         exchange.send(head(status, len(body), headers, content_type=content_type) + body)
+
+    return answer
+
+
+def followed_by(content: Any, unasked: bytes) -> Answer:
+    """An ordinary answer, and in the same breath what nobody has asked for."""
+    body = as_body(content)
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send(head(200, len(body), content_type="application/json") + body + unasked)
 
     return answer
 
@@ -432,22 +443,30 @@ class FaultServer:
     def _read(self, connection: socket.socket) -> Exchange | None:
         received = b""
         while b"\r\n\r\n" not in received:
-            readable, _, _ = select.select([self._closing, connection], [], [])
-            if self._closing in readable:
-                return None
-            try:
-                data = connection.recv(65536)
-            except OSError:
-                return None
-            if not data:
+            if not (data := self._receive(connection)):
                 return None
             received += data
-        lines = received.split(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+        first, _, body = received.partition(b"\r\n\r\n")
+        lines = first.decode("latin-1").split("\r\n")
         fields = (line.split(":", 1) for line in lines[1:])
         headers = {name.strip().lower(): value.strip() for name, value in fields}
-        request = Request(lines[0].split(" ")[1], headers)
+        while len(body) < int(headers.get("content-length", "0")):
+            if not (data := self._receive(connection)):
+                return None
+            body += data
+        request = Request(lines[0].split(" ")[1], headers, body)
         self.requests.append(request)
         return Exchange(connection, request, self._closing)
+
+    def _receive(self, connection: socket.socket) -> bytes:
+        """What comes next; nothing where the connection is over, or the server is closing."""
+        readable, _, _ = select.select([self._closing, connection], [], [])
+        if self._closing in readable:
+            return b""
+        try:
+            return connection.recv(65536)
+        except OSError:
+            return b""
 
     def _answer_to(self, path: str) -> Answer:
         with self._lock:

@@ -11,6 +11,7 @@ import pytest
 from bearerguard import AccessToken, AuthError, Provider
 from bearerguard._core.credentials import encoded
 from bearerguard._flows.effects import KeySource, WaitForKeys
+from bearerguard._flows.jwt import Effect
 from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import KeyIndex, KeySet
@@ -51,7 +52,7 @@ class Admitting:
         self.pipeline = Pipeline(trusted, lambda: self.now)
         self.stages: Stages | None = None
 
-    def attempt(self, token: str | bytes, now: float = NOW) -> AccessToken | WaitForKeys:
+    def attempt(self, token: str | bytes, now: float = NOW) -> AccessToken | Effect:
         """The token, or the first effect of the stages that are left, which then stand in `stages`."""
         self.now = now
         outcome = self.pipeline.admit(token if isinstance(token, bytes) else encoded(token))
@@ -71,12 +72,12 @@ def admitting(*sources: StubSource, **options: Any) -> Admitting:
     )
 
 
-def accepted(outcome: AccessToken | WaitForKeys) -> AccessToken:
+def accepted(outcome: AccessToken | Effect) -> AccessToken:
     assert isinstance(outcome, AccessToken)
     return outcome
 
 
-def wanted(outcome: AccessToken | WaitForKeys) -> WaitForKeys:
+def wanted(outcome: AccessToken | Effect) -> WaitForKeys:
     assert isinstance(outcome, WaitForKeys)
     return outcome
 
@@ -103,4 +104,4 @@ def admitted(
             outcome = server.stages.send(None if is_second_look else (waited or {})[outcome.source])
     except StopIteration as stop:
         return accepted(stop.value)
-    return outcome
+    return accepted(outcome)

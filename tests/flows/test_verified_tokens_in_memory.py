@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from sys import getsizeof
 from typing import Any
 
 import pytest
 
-from bearerguard import InvalidToken
+from bearerguard import InvalidToken, limit_verdict_memory
+from bearerguard._core.confirmation import Confirmation
 from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
 from bearerguard._flows.jwt import read_unread
-from bearerguard._limits import FORGOTTEN_BYTES_AT_ONCE, MAX_CACHED_HEADER_BYTES
+from bearerguard._limits import (
+    FORGOTTEN_BYTES_AT_ONCE,
+    MAX_CACHED_HEADER_BYTES,
+    VERDICT_BYTES,
+    VERDICT_MEMORY_BYTES,
+)
 from bearerguard.testing import Issuer
 from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, admitting, refusal, wanted
 
@@ -158,18 +166,52 @@ def test_a_token_of_any_size_is_remembered() -> None:
     assert accepted(server.attempt(token, NOW)).claims["padding"] == "x" * 11_500
 
 
-def test_a_token_that_ends_like_a_remembered_one_is_another_token() -> None:
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_token_that_ends_like_a_remembered_one_is_another_token(times: int) -> None:
     server = admitting(StubSource(JWKS))
     token = ISSUER.token()
-    accepted(server.attempt(token, NOW))
+    for _ in range(times):
+        accepted(server.attempt(token, NOW))
     header, payload, signature = token.split(".")
     other = ISSUER.token(sub="eve").split(".")[1]
     assert refusal(server, f"{header}.{other}.{signature}").reason == "signature"
+    assert refusal(server, f"{header}..{signature}").reason == "malformed"
+    assert refusal(server, signature).reason == "malformed"
     half = len(signature) // 2
     altered = signature[:5] + ("B" if signature[5] == "A" else "A") + signature[6:]
     assert refusal(server, f"{header}.{payload}.{altered}").reason == "signature"
     assert refusal(server, f"{header}.{payload}.{signature[half:]}").reason == "signature"
     assert accepted(server.attempt(token, NOW)).subject == "user-1"
+
+
+def test_of_a_token_that_came_again_all_but_the_signature_is_in_memory_and_weighed() -> None:
+    server = admitting(StubSource(JWKS))
+    token = ISSUER.token(padding="x" * 2000).encode()
+    signed = token[: token.rindex(b".") + 1]
+    weights = []
+    for known in (b"", signed, signed):
+        accepted(server.attempt(token, NOW))
+        [verdict] = server.pipeline._verdicts.young.values()
+        assert verdict.known == known
+        assert verdict.digest == sha256(token[len(known) :]).digest()
+        weights.append(verdict.weight)
+    assert weights == [weights[0], *[weights[0] + getsizeof(signed)] * 2]
+
+
+@pytest.mark.parametrize(("spare", "is_kept"), [(0, True), (-1, False)])
+def test_a_token_that_would_fill_the_memory_is_known_by_its_hash(spare: int, is_kept: bool) -> None:
+    token = ISSUER.token(padding="x" * 500)
+    fits = VERDICT_BYTES + getsizeof(token.encode()[: token.rindex(".") + 1])
+    limit_verdict_memory(2 * (fits + spare))
+    try:
+        server = admitting(StubSource(JWKS))
+        for _ in range(3):
+            accepted(server.attempt(token, NOW))
+        generations = server.pipeline._verdicts
+        [verdict] = [*generations.young.values(), *generations.old.values()]
+        assert bool(verdict.known) is is_kept
+    finally:
+        limit_verdict_memory(VERDICT_MEMORY_BYTES)
 
 
 def test_servers_do_not_see_each_others_verdicts() -> None:
@@ -178,13 +220,15 @@ def test_servers_do_not_see_each_others_verdicts() -> None:
     assert wanted(other.attempt(TOKEN, NOW)).cause == "unknown_kid"
 
 
-def test_a_bound_token_weighs_what_it_is_bound_to() -> None:
+def test_a_bound_token_weighs_more_and_no_more_for_all_that_is_in_its_cnf() -> None:
     server = admitting(StubSource(JWKS))
-    for cnf in ({}, {"jkt": "x" * 5000}):
+    server.attempt(ISSUER.token(), NOW)
+    for cnf in ({"jkt": "x" * 43, "x5t#S256": "x" * 43}, {"jkt": "x" * 5000}):
         with pytest.raises(InvalidToken):
             server.attempt(ISSUER.token(cnf=cnf), NOW)
-    light, heavy = (verdict.weight for verdict in server.pipeline._verdicts.young.values())
-    assert heavy - light > 5000
+    weights = [verdict.weight for verdict in server.pipeline._verdicts.young.values()]
+    kept = [getsizeof(what) for what in (Confirmation("", ""), "x" * 43, "x" * 43)]
+    assert weights[1] - weights[0] == weights[2] - weights[0] >= sum(kept)
 
 
 # -- a payload of many parts is read after its signature was checked
@@ -243,10 +287,30 @@ def test_many_parts_that_are_not_json_are_malformed_with_a_good_signature_too(pa
     assert refusal(server, ISSUER.sign(body)).reason == "malformed"
 
 
-def test_an_issuer_that_only_one_of_two_readings_knows_is_malformed() -> None:
+def test_a_payload_of_many_parts_is_read_for_one_request_and_kept_only_for_the_second() -> None:
+    server = admitting(StubSource(JWKS))
+    token = ISSUER.token(parts=MANY)
+    first = accepted(server.attempt(token, NOW))
+    [verdict] = server.pipeline._verdicts.young.values()
+    assert first.claims["parts"] == MANY
+    assert verdict.kept is None
+    assert verdict.read is None
+    first.claims["parts"].clear()
+    assert accepted(server.attempt(token, NOW)).claims["parts"] == MANY
+    assert verdict.kept is not None
+
+
+@pytest.mark.parametrize("issuer", [None, "https://other.test"])
+def test_an_issuer_that_only_one_of_two_readings_knows_is_malformed(issuer: str | None) -> None:
     with pytest.raises(InvalidToken) as refused:
-        read_unread(b'{"iss":1}')
+        read_unread(b'{"iss":1}', issuer)
     assert refused.value.reason == "malformed"
+
+
+def test_claims_of_no_issuer_are_read_where_any_will_do() -> None:
+    assert read_unread(b'{"a":1}', None) == {"a": 1}
+    assert read_unread(b'{"iss":"b"}', None) == {"iss": "b"}
+    assert read_unread(b'{"iss":"b"}', "b") == {"iss": "b"}
 
 
 @pytest.mark.parametrize("name", [b"iss", b"\\u0069ss"])

@@ -13,15 +13,22 @@ _SCHEME = re.compile(_TOKEN)
 # quoted-string of RFC 9110 section 5.6.4 without obs-text, and without the tab that nobody needs
 _PARAMETER = re.compile(rf'({_TOKEN})="((?:[ !#-\[\]-~]|\\[ -~])*)"')
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
-_CODES = {"invalid_request", "invalid_token", "insufficient_scope", "insufficient_user_authentication"}
+_CODES = {
+    "invalid_request",
+    "invalid_token",
+    "insufficient_scope",
+    "insufficient_user_authentication",
+    "invalid_dpop_proof",
+    "use_dpop_nonce",
+}
 
 
 class BadChallenge(ValueError):
-    """The value is not one well-formed Bearer challenge."""
+    """The value is not one well-formed challenge of its scheme."""
 
 
-def parse_challenge(value: bytes) -> dict[str, str]:
-    """The parameters of the one Bearer challenge in `value`, unquoted.
+def parse_challenge(value: bytes, expected: str = "Bearer") -> dict[str, str]:
+    """The parameters of the one challenge in `value`, unquoted.
 
     Raises:
         BadChallenge: where a strict reader would stumble.
@@ -31,8 +38,8 @@ def parse_challenge(value: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         raise BadChallenge("not ASCII") from None
     scheme = _SCHEME.match(text)
-    if scheme is None or scheme[0] != "Bearer":
-        raise BadChallenge("no Bearer scheme")
+    if scheme is None or scheme[0] != expected:
+        raise BadChallenge(f"not the scheme {expected}")
     rest = text[scheme.end() :]
     if not rest:
         return {}

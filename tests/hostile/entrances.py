@@ -73,6 +73,6 @@ def _opened(door: Door) -> Opened:
     return door.open_for(minting.issuer)
 
 
-ENTRANCES = [Entrance(door) for door in DOORS] + [
+ENTRANCES = [Entrance(door) for door in DOORS if door.is_http] + [
     Entrance(door, is_websocket=True) for door in DOORS if door.has_websockets
 ]

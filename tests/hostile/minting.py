@@ -19,7 +19,7 @@ NOW = 1_700_000_000
 ISSUER = "https://issuer.test"
 AUDIENCE = "https://api.test"
 CANARY = "canary-in-a-claim"
-"""A claim's value that no answer and no log may show."""
+"""A claim's value that no answer may show, and no log before the signature was verified: the subject."""
 
 issuer = Issuer(ISSUER, audience=AUDIENCE, clock=Clock(NOW))
 attacker = Issuer("https://attacker.test", audience=AUDIENCE, clock=Clock(NOW))

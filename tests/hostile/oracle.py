@@ -122,14 +122,25 @@ def code_of(reason: str) -> str | None:
     return "invalid_request" if reason in BAD_REQUEST else "invalid_token"
 
 
+VERIFIED = {
+    *("audience", "expired", "invalid_claim", "missing_claim", "not_yet_valid", "sender_constrained", "type"),
+    *("authentication", "denied", "scope"),
+}
+"""What may be told of a token whose signature was verified: then the log says who it was."""
+LOUD = {"issuer", "audience", "algorithm", "type"}
+
+
 def reason_logged(records: Sequence[logging.LogRecord]) -> str | None:
     """The reason in the one line that a refusal is told in; None where there is no line."""
     told = [record for record in records if hasattr(record, "reason")]
     assert len(told) <= 1, "one refusal is told once"
     if not told:
         return None
-    assert (told[0].name, told[0].levelname) == ("bearerguard", "INFO")
     reason: str = vars(told[0])["reason"]
+    # What looks like a mistake in the set-up is loud, but not each time.
+    levels = {"INFO", "WARNING"} if reason in LOUD else {"INFO"}
+    assert told[0].name == "bearerguard"
+    assert told[0].levelname in levels
     assert f"reason={reason}" in told[0].getMessage()
     return reason
 
@@ -154,8 +165,15 @@ def check_silence(said: str, fields: Fields) -> None:
 def check_lines(records: Sequence[logging.LogRecord], fields: Fields) -> None:
     """Every line of the log is one line, short, printable, and shows nothing of the token."""
     for record in records:
+        # The one tells each part of an answer, at the level DEBUG; the other, in its oldest release, what
+        # ends a call of a function on a server of asyncio.
+        if record.name.startswith(("sse_starlette", "grpc.")):
+            continue
         line = record.getMessage()
-        check_silence(line, fields)
+        silent = line
+        if vars(record).get("reason") in VERIFIED:
+            silent = line.replace(f" sub={minting.CANARY}", "")
+        check_silence(silent, fields)
         assert len(line) <= _LONGEST_LINE
         assert line.isascii()
         assert line.isprintable()

@@ -6,7 +6,8 @@ import pytest
 
 from bearerguard import AuthError
 from bearerguard._core.address import is_address, metadata_addresses
-from bearerguard._core.credentials import bearer_token, is_one_token, several_tokens
+from bearerguard._core.credentials import credentials as presented
+from bearerguard._core.credentials import is_one_token, several_tokens
 from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import KeyIndex, dated
 from tests.hostile import minting
@@ -23,7 +24,7 @@ def reason(token: str) -> str:
 def of_header(value: bytes) -> str:
     """The token in a header, or the reason why there is none."""
     try:
-        credentials = bearer_token([value])
+        _, credentials = presented([value])
     except AuthError as refusal:
         return refusal.reason
     return credentials.decode() if is_one_token(credentials) else several_tokens().reason

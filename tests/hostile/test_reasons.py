@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bearerguard
-from bearerguard import AuthError, InvalidToken, ProviderUnavailable, errors
+from bearerguard import AuthError, InvalidToken, ProviderUnavailable, TooManyProofs, UseDPoPNonce, errors
 from tests.challenge import challenge_of
 
 SOURCE = Path(bearerguard.__file__).parent
@@ -37,16 +37,19 @@ def refusals() -> Iterator[tuple[str, ast.Call]]:
 
 
 def _translates(call: ast.Call) -> bool:
-    """Whether a refusal repeats the reason of a `JoseError`, which stands where that was raised."""
-    return bool(call.args) and ast.unparse(call.args[0]) == "error.reason"
+    """Whether a refusal repeats the reason of another, which stands where that was raised."""
+    return bool(call.args) and ast.unparse(call.args[0]) in {"error.reason", "refused.reason"}
 
 
 def reason_of(call: ast.Call) -> tuple[str, str]:
     """The error and the reason that a call names, as the literals that they have to be."""
     assert isinstance(call.func, ast.Name)
-    if call.func.id == ProviderUnavailable.__name__:
+    named = {keyword.arg: keyword.value for keyword in call.keywords}
+    if call.func.id == TooManyProofs.__name__:
+        return call.func.id, TooManyProofs("", retry_after=1).reason
+    if call.func.id == ProviderUnavailable.__name__ and "reason" not in named:
         return call.func.id, ProviderUnavailable("", retry_after=1).reason
-    first = call.args[0]
+    first = named.get("reason", call.args[0])
     assert isinstance(first, ast.Constant), "a reason is a literal, or it could not be found"
     assert isinstance(first.value, str)
     return MADE_BY[call.func.id].__name__, first.value
@@ -78,7 +81,12 @@ def test_the_documentation_has_the_status_and_the_code_of_every_error() -> None:
 
 
 def _code_in_challenge(kind: type[AuthError]) -> str | None:
-    error = kind("", retry_after=1) if kind is ProviderUnavailable else kind("", "")
+    made: dict[type[AuthError], AuthError] = {
+        ProviderUnavailable: ProviderUnavailable("", retry_after=1),
+        TooManyProofs: TooManyProofs("", retry_after=1),
+        UseDPoPNonce: UseDPoPNonce("", "", "n"),
+    }
+    error = made.get(kind) or kind("", "")
     found = re.search(r'error="(\w+)"', challenge_of(error))
     return found[1] if found else None
 
@@ -92,8 +100,9 @@ def test_the_docstring_of_an_error_lists_its_reasons() -> None:
 
 def test_no_description_is_made_of_anything_but_what_the_program_says_of_itself() -> None:
     """A sentence for the client may name a claim that configuration named; never a value out of the token."""
-    allowed = {"name", "claim", "unsupported", "missing", "kind", "ahead"}
+    allowed = {"name", "claim", "unsupported", "missing", "kind", "ahead", "scheme", "expected", "part"}
+    allowed |= {"MAX_JTI_CHARACTERS", "oldest", "source", "template", "reasons"}
     for where, call in refusals():
         for text in (node for node in ast.walk(call) if isinstance(node, ast.FormattedValue)):
             names = {node.id for node in ast.walk(text.value) if isinstance(node, ast.Name)}
-            assert names <= allowed | {"reasons"}, f"{where} puts {names} into a sentence"
+            assert names <= allowed, f"{where} puts {names} into a sentence"

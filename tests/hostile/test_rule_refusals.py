@@ -35,7 +35,7 @@ def test_a_rules_refusal_is_well_put_and_logged_with_its_reason(
     assert answer.challenge.get("error") == code
     assert reason_logged(records) == reason
     told = next(record for record in records if hasattr(record, "reason"))
-    assert vars(told)["refused_by"] == minting.ISSUER
+    assert vars(told)["provider"] == minting.ISSUER
     check_silence(answer.text, FIELDS)
     check_lines(records, FIELDS)
 

@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 
-from bearerguard import RFC9068, AuthError, ResourceServer
+from bearerguard import RFC9068, AuthError, ClientCertificate, Request, ResourceServer, Revocation
+from tests.certificates import certificate_der, x5t_s256
 from tests.challenge import challenge_of
 from tests.hostile import minting
 from tests.hostile.minting import ABSENT, NOW
+from tests.hostile.test_answer_sentences import SENTENCES as ANSWER_SENTENCES
+from tests.hostile.test_proof_sentences import SENTENCES as PROOF_SENTENCES
+from tests.proxies_writing import byte_sequence
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
+CERTIFICATE = certificate_der()
 TOKEN = minting.token()
 HEAD, BODY, TAIL = TOKEN.split(".")
 
@@ -38,6 +43,40 @@ def with_claims(**claims: Any) -> Attempt:
 
 def with_header(**members: Any) -> Attempt:
     return verifying(minting.token(header=members))
+
+
+def showing(field: bytes | None, *more: bytes) -> Attempt:
+    """Present a token that is bound to a certificate, with what a proxy says was shown."""
+    token = minting.token(cnf={"x5t#S256": x5t_s256(CERTIFICATE)})
+    fields = [(b"client-cert", value) for value in (field, *more) if value is not None]
+    request = Request(
+        "GET",
+        "https://api.test/",
+        [(b"Authorization", b"Bearer " + token.encode()), *fields],
+        peer="10.0.0.5",
+    )
+    source = ClientCertificate.from_proxy("rfc9440", peers="10.0.0.5")
+    provider = minting.issuer.provider(keys=minting.issuer.jwks())
+    server = ResourceServer(provider, clock=minting.issuer.clock, certificate=source)
+    return lambda: server.authenticate(request)
+
+
+def revoking(token: str) -> Attempt:
+    """Verify a token where its subject is revoked."""
+    provider = minting.issuer.provider(keys=minting.issuer.jwks())
+    server = ResourceServer(provider, clock=minting.issuer.clock, revocation=Revocation())
+    server.revoke(subject=minting.CLAIMS["sub"])
+    return lambda: server.verify(token)
+
+
+def unheard() -> object:
+    """Verify a token where so much was revoked that one may be missing."""
+    provider = minting.issuer.provider(keys=minting.issuer.jwks())
+    server = ResourceServer(provider, clock=minting.issuer.clock, revocation=Revocation())
+    kept = server._revocations
+    assert kept is not None
+    kept.list._limit = 0  # as a million that are there
+    return server.verify(TOKEN)
 
 
 def out_of_reach() -> object:
@@ -142,6 +181,25 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
         "sender_constrained",
         [with_claims(cnf={})],
     ),
+    "The token was revoked.": ("revoked", [revoking(TOKEN)]),
+    "The token was issued more than 48 h ago.": (
+        "too_old",
+        [revoking(minting.token(iat=NOW - 48 * 3600, nbf=ABSENT))],
+    ),
+    "The token does not say when it was issued ('iat').": ("too_old", [revoking(minting.token(iat=ABSENT))]),
+    "Whether the token was revoked cannot be told right now.": ("revocation_store", [unheard]),
+    "The token is bound to a client certificate, and none was shown.": (
+        "certificate_missing",
+        [showing(None)],
+    ),
+    "The token is bound to another client certificate.": (
+        "certificate",
+        [showing(byte_sequence(certificate_der("other.test")))],
+    ),
+    "The client certificate cannot be read.": (
+        "certificate",
+        [showing(b""), showing(b"::"), showing(*[byte_sequence(CERTIFICATE)] * 2)],
+    ),
 }
 
 
@@ -180,7 +238,8 @@ def test_a_refusal_says_what_the_documentation_says_it_says(sentence: str) -> No
 def test_the_documentation_has_every_sentence_about_a_token_under_its_reason() -> None:
     section = PAGE.read_text(encoding="utf-8").partition("\n## Sentences\n")[2].partition("\n## ")[0]
     documented = dict(re.findall(r"^\| (.+?) \| `(\w+)` \|$", section, re.MULTILINE))
-    assert documented == {sentence: reason for sentence, (reason, _) in SENTENCES.items()}
+    tested = {**SENTENCES, **PROOF_SENTENCES, **ANSWER_SENTENCES}
+    assert documented == {sentence: reason for sentence, (reason, _) in tested.items()}
     [row] = [line for line in section.splitlines() if line.startswith(f"| {NOT_TRUSTED} |")]
     assert set(re.findall(r"`(\w+)`", row)) == REASONS_NOT_TO_TRUST.keys()
 

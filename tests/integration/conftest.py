@@ -1,7 +1,8 @@
 """Starts what the integration tests run, and ends it.
 
-Nothing here stands in for anything. Where Node.js is missing or npm cannot install the provider, the tests
-are skipped with the reason, or, with BEARERGUARD_REQUIRE_INTEGRATION=1 in the environment, fail with it.
+Nothing here stands in for anything. Where Node.js or glewlwyd is missing or npm cannot install the provider,
+the tests are skipped with the reason, or, with BEARERGUARD_REQUIRE_INTEGRATION=1 in the environment, fail
+with it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NoReturn
 
 import pytest
 
+from tests.integration.glewlwyd import Glewlwyd
 from tests.integration.programs import API, HERE, IdentityProvider
 
 OLDEST_NODE = (20, 12)
@@ -51,7 +53,8 @@ def node() -> str:
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if tuple(map(int, version.removeprefix("v").split(".")[:2])) < OLDEST_NODE:
         lacking(f"Node.js {'.'.join(map(str, OLDEST_NODE))} or later is needed, and this is {version}")
-    wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
+    named = json.loads((HERE / "package.json").read_text())["dependencies"]
+    wanted = {name: version.rpartition("@")[2] for name, version in named.items()}  # `npm:` is an alias
     if not wanted.items() <= installed().items():
         npm_install = subprocess.run(
             [npm, "ci", "--ignore-scripts", "--loglevel=error"],
@@ -74,7 +77,21 @@ def start_provider(
     with ExitStack() as running:
 
         def start() -> IdentityProvider:
-            provider = IdentityProvider(node, tmp_path_factory.mktemp("provider") / "log")
+            provider = IdentityProvider(node, tmp_path_factory.mktemp("provider"))
+            running.callback(provider.stop)
+            return provider
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def start_glewlwyd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Glewlwyd]]:
+    if shutil.which("glewlwyd") is None:
+        lacking("glewlwyd is not installed")
+    with ExitStack() as running:
+
+        def start() -> Glewlwyd:
+            provider = Glewlwyd(tmp_path_factory.mktemp("glewlwyd"))
             running.callback(provider.stop)
             return provider
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx2
 
+from tests.integration.certificates import write_certificates
+
 HERE = Path(__file__).parent
 
 
@@ -64,16 +66,20 @@ class Program:
 class IdentityProvider:
     """npm's oidc-provider, running. Stopped and started again it keeps its issuer and changes its keys."""
 
-    def __init__(self, node: str, log: Path) -> None:
+    def __init__(self, node: str, folder: Path) -> None:
         self._node = node
-        self._log = log
+        self.folder = folder
         self._port = "0"
+        write_certificates(folder)
         self.start()
 
     def start(self) -> None:
-        self._program = Program(self._node, str(HERE / "provider.mjs"), self._port, log=self._log)
+        command = (self._node, str(HERE / "provider.mjs"), self._port, str(self.folder))
+        self._program = Program(*command, log=self.folder / "log")
         self.issuer: str = self._program.ready["issuer"]
         self.resources: list[str] = self._program.ready["resources"]
+        self.secrets: dict[str, str] = self._program.ready["secrets"]
+        self.refresh_token: str = self._program.ready["refresh"]
         self._client: tuple[str, str] = tuple(self._program.ready["client"])
         self._port = self.issuer.rpartition(":")[2]
 
@@ -92,6 +98,12 @@ class IdentityProvider:
             )
             token: str = response.raise_for_status().json()["access_token"]
         return token
+
+    def revoke(self, token: str) -> None:
+        """Revoke a token as its client does (RFC 7009)."""
+        with httpx2.Client(trust_env=False, timeout=60) as http:
+            url = f"{self.issuer}/token/revocation"
+            http.post(url, data={"token": token}, auth=self._client).raise_for_status()
 
 
 class API:

@@ -399,7 +399,7 @@ def test_nothing_is_asked_again_once_the_session_was_aborted() -> None:
 
 def test_aborting_ends_a_request_that_another_thread_waits_for() -> None:
     session = HttpClient({"trust_env": False, "verify": CERTIFICATES}).session()
-    session.abort()
+    session.cut()
     with speaker() as (url, _), pytest.raises(FetchFailed) as failed:
         session.get(HttpGet(url))
     assert failed.value.kind == "connection"

@@ -145,3 +145,15 @@ def test_both_names_of_ed25519_mean_the_same_check() -> None:
     assert isinstance(key, Ed25519PublicKey)
     signature = KEYS["Ed25519"].sign("EdDSA", MESSAGE)
     assert all(verify(signature, MESSAGE) for verify in fitting("OKP", "Ed25519", key).values())
+
+
+def test_a_signature_without_the_zero_that_it_begins_with_is_another_signature() -> None:
+    """OpenSSL takes it for PSS: two texts would be one token (RFC 8017, section 8.1.2, step 1)."""
+    key = rsa.generate_private_key(65537, 2048)
+    pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32)
+    signatures = (key.sign(b"input", pss, hashes.SHA256()) for _ in range(20_000))
+    signature = next(one for one in signatures if one[0] == 0)
+    verify = bind(ALGORITHMS["PS256"], key.public_key())
+    assert verify(signature, b"input")
+    assert not verify(signature[1:], b"input")
+    assert not verify(b"\0" + signature, b"input")

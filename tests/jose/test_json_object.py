@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bearerguard._jose import json_object
-from bearerguard._jose.json_object import decode_json, decode_object
+from bearerguard._jose.json_object import decode_json, decode_large_object, decode_object
 from bearerguard._limits import MAX_JSON_DEPTH
 
 
@@ -207,3 +207,10 @@ def test_the_verdict_about_nesting_does_not_depend_on_the_callers_depth() -> Non
 )
 def test_brackets_that_do_not_nest_do_not_count(text: bytes) -> None:
     assert decode_json(text)
+
+
+def test_an_object_of_many_parts_is_refused_where_it_nests_too_deep() -> None:
+    flat = b'{"a": [' + b"[], " * 100 + b"[]]}"
+    assert decode_large_object(flat) == {"a": [[]] * 101}
+    with pytest.raises(ValueError, match="nested too deep"):
+        decode_large_object(b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}")

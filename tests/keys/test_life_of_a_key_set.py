@@ -240,7 +240,9 @@ def test_a_provider_down_for_half_an_hour_is_asked_once_a_cooldown_and_refuses_n
     provider.clock.advance(LIFETIME)
     for _ in range(30 * 60):
         assert server.verify(provider.token()).subject == "user-1"
-        until(lambda: not [one for one in threading.enumerate() if one.name.startswith("bearerguard")])
+        until(
+            lambda: not [one for one in threading.enumerate() if one.name.startswith("bearerguard refresh")]
+        )
         provider.clock.advance(1)
     assert provider.fetches == 1 + 30 * 60 / COOLDOWN
 

@@ -236,7 +236,7 @@ def test_what_a_given_up_refresh_brings_late_is_thrown_away(
     with pytest.raises(ProviderUnavailable):
         server.verify(provider.token())
     gate.set()
-    until(lambda: not [one for one in threading.enumerate() if one.name.startswith("bearerguard")])
+    until(lambda: not [one for one in threading.enumerate() if one.name.startswith("bearerguard refresh")])
     assert server.health()["providers"][server.providers[0].name]["state"] == "none"
 
 

@@ -16,6 +16,7 @@ from bearerguard import (
     Rule,
     any_scope,
     authenticated,
+    bound,
     claim,
     client,
     fresh,
@@ -352,3 +353,55 @@ def test_a_rule_of_very_many_ways_is_cut_rather_than_multiplied() -> None:
         rule &= any_scope(f"a{number}", f"b{number}")
     assert len(rule.security_requirement("oauth2")) <= 32
     assert rule.scopes() >= {"a0", "b0"}
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.test"}}},
+        {"hasgroups": True},
+    ],
+)
+def test_groups_that_are_too_many_for_a_token_are_told(claims: dict[str, Any]) -> None:
+    said = claim("groups", "staff").explain(token(**claims)).reason
+    assert "there is too much of it" in said
+    assert "roles of the application" in said
+    assert claim("dept", "x").explain(token(**claims)).reason == "the token has no such claim"
+
+
+@pytest.mark.parametrize(
+    ("rule", "described"),
+    [
+        (authenticated, "a valid token"),
+        (scope("a"), "the scope `a`"),
+        (scope("a", "b", "c"), "the scopes `a`, `b` and `c`"),
+        (any_scope("a"), "the scope `a`"),
+        (any_scope("a", "b"), "one of the scopes `a` and `b`"),
+        (role("admin") & permission("read"), "the role `admin` and the permission `read`"),
+        (~(role("a") | role("b")), "not (the role `a` or the role `b`)"),
+        (scope("a") | role("b") & ~role("c"), "the scope `a` or (the role `b` and not the role `c`)"),
+        (claim(["a.b", "c"], 1), "the claim `a.b.c` with the value `1`"),
+        (claim("dept", lambda dept: True), "the claim `dept` with a value that this API accepts"),
+        (bound("dpop"), "a token that is bound to a key of the client (DPoP)"),
+        (bound(), "a token that is bound to its client"),
+        (fresh(max_age=9, acr=["a", "b"]), "a login at most 9 seconds ago with `a` or `b` as `acr`"),
+        (fresh(acr="gold"), "a login with `gold` as `acr`"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_rule_says_what_it_asks_for_to_readers_of_a_document(rule: Rule, described: str) -> None:
+    assert rule.describe() == described
+
+
+def test_a_document_names_neither_subjects_nor_clients() -> None:
+    assert (
+        subject("ada") | client("shop")
+    ).describe() == "a token of certain subjects or a token of certain clients"
+
+
+def test_a_rule_of_the_programs_own_is_described_as_such() -> None:
+    class Weekday(Rule, frozen=True):
+        def allows(self, token: AccessToken) -> bool:
+            return True
+
+    assert Weekday().describe() == "what this API decides by itself"

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flask
-import httpx  # type: ignore[import-not-found]
+import httpx
 import layabauth.flask  # type: ignore[import-not-found]
 from starlette.applications import Starlette
 from starlette.middleware import Middleware

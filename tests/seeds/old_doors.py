@@ -14,7 +14,7 @@ import warnings
 from datetime import datetime, tzinfo
 from typing import Any
 
-import httpx  # type: ignore[import-not-found]
+import httpx
 import jose.jwt  # type: ignore[import-untyped]
 from layabauth.starlette import OAuth2IdTokenBackend  # type: ignore[import-not-found]
 from starlette.authentication import AuthenticationError, SimpleUser

@@ -29,7 +29,7 @@ def issuer() -> Issuer:
 
 @pytest.fixture
 def client(tmp_path: Path, issuer: Issuer, httpx2_mock: HTTPXMock) -> TestClient:
-    httpx2_mock.add_response(url=KEYS, json=issuer.jwks(), is_optional=True)
+    httpx2_mock.add_response(url=KEYS, json=issuer.jwks(), is_optional=True, is_reusable=True)
     settings = SimpleNamespace(CORS_ORIGINS=[ORIGIN], CORS_METHODS=["GET"])
     namespace: dict[str, Any] = {"settings": settings}
     programs = programs_in(unpacked(MIDDLEWARE, tmp_path) / "README.md")

@@ -22,9 +22,13 @@ STATE = State(
     key_set={"keys": [{"kty": "OKP"}]},
     cache_control="public, max-age=600",
     clients={"a client": "s:cret+"},
-    issue=lambda client_id, scope: {"access_token": f"token of {client_id} for {scope}"},
+    issue=lambda client_id, scope, _: {"access_token": f"token of {client_id} for {scope}"},
     authorization_code=AuthorizationCodeGrant((), lambda: 0.0),
-    issue_login=lambda login: {"access_token": f"token of {login.persona.sub}"},
+    issue_login=lambda login, _: {"access_token": f"token of {login.persona.sub}"},
+    key_of_proof=lambda proof: proof,
+    client_of_assertion=lambda assertion: f"who signed {assertion}",
+    introspect=lambda token: {"active": False},
+    sign_answer=lambda answer, client_id: f"{answer} for {client_id}",
 )
 
 
@@ -123,6 +127,12 @@ def test_a_client_gets_a_token_with_its_secret_in_the_header() -> None:
 def test_a_client_gets_a_token_with_its_secret_in_the_form() -> None:
     response = post_form({**GOOD_FORM, "resource": "https://other.test"})
     assert (response.status, content(response)) == (200, {"access_token": "token of a client for None"})
+
+
+def test_a_client_gets_a_token_with_an_assertion() -> None:
+    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    form = {"grant_type": "client_credentials", "client_assertion_type": kind, "client_assertion": "x"}
+    assert content(post_form(form)) == {"access_token": "token of who signed x for None"}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import joserfc.jwk
 import joserfc.jws
 import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bearerguard.testing.signing_keys import (
     ALGORITHMS,
@@ -84,6 +85,28 @@ def test_a_secret_is_not_published_and_a_private_key_is_not_shared() -> None:
         signing_key("oct").public_jwk()
     with pytest.raises(ValueError, match="public_jwk"):
         signing_key("P-256").secret_jwk()
+
+
+@pytest.mark.parametrize("key_type", [name for name in KEY_TYPES if name != "oct"])
+def test_a_private_key_is_written_as_pem_where_it_is_asked_to(key_type: str) -> None:
+    key = signing_key(key_type)
+    read = load_pem_private_key(key.private_pem().encode(), None)
+    assert read.public_key() == key.private.public_key()  # type: ignore[union-attr]  # not an oct key's bytes
+
+
+def test_a_secret_is_not_written_as_pem() -> None:
+    with pytest.raises(ValueError, match="secret_jwk"):
+        signing_key("oct").private_pem()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_key_knows_its_own_signatures(algorithm: str) -> None:
+    key, other = signing_key(key_type_of(algorithm)), signing_key(key_type_of(algorithm))
+    signature = key.sign(algorithm, b"message")
+    assert key.has_signed(algorithm, b"message", signature)
+    assert not key.has_signed(algorithm, b"another message", signature)
+    assert not key.has_signed(algorithm, b"message", signature[:-2])
+    assert not other.has_signed(algorithm, b"message", signature)
 
 
 def test_a_key_does_not_sign_with_an_algorithm_of_another_type() -> None:

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import flask
 import httpx2
@@ -27,6 +27,7 @@ from starlette.testclient import TestClient
 from bearerguard import (
     RFC9068,
     AuthError,
+    Introspection,
     InvalidToken,
     Profile,
     Provider,
@@ -337,6 +338,22 @@ def test_a_real_token_whose_keys_cannot_be_had_tells_so_too(standing_in: Standin
     )
     with standing_in(JWKS_URI, BODY), pytest.raises(AssertionError, match="have the fixture jwks_uri"):
         server.verify(Issuer().token())
+
+
+@pytest.mark.parametrize("jwts", ["local", "verify_then_ask"])
+def test_nobody_is_asked_about_what_a_made_up_string_is_exchanged_for(
+    standing_in: StandingIn, jwts: Literal["local", "verify_then_ask"]
+) -> None:
+    introspection = Introspection(
+        "orders-api",
+        "secret",
+        url="https://issuer.test/introspect",
+        jwts=jwts,
+        http_options={"transport": NoNetwork()},
+    )
+    server = resource_server(introspection=introspection)
+    with standing_in(JWKS_URI, BODY):
+        assert server.verify("mocked_token").claims == BODY
 
 
 def test_it_does_not_work_outside_pytest(standing_in: StandingIn, monkeypatch: pytest.MonkeyPatch) -> None:

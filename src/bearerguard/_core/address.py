@@ -17,7 +17,7 @@ def why_insecure(url: str, *, allow_http: bool = False) -> str | None:
     https anywhere, http on loopback only: anyone who can change the keys on the way can forge any
     token.
 
-    Example:
+    Examples:
         >>> why_insecure("http://login.example/jwks")
         'it is not https'
         >>> why_insecure("http://127.0.0.1:8080/jwks") is None
@@ -72,7 +72,7 @@ def metadata_addresses(issuer: str) -> tuple[str, ...]:
     OpenID Connect Discovery 1.0 puts it at the first (section 4), RFC 8414 at the second (section 3.1); some
     follow RFC 8414 under the name of the former (RFC 8414, section 5), at the third.
 
-    Example:
+    Examples:
         >>> metadata_addresses("https://login.example/shop")[1]
         'https://login.example/.well-known/oauth-authorization-server/shop'
     """

@@ -20,7 +20,7 @@ def quoted(text: str) -> str:
     Quotes and backslashes are escaped; a character outside printable ASCII becomes `?`, since a header has
     no portable way to carry it and a control character would split it.
 
-    Example:
+    Examples:
         >>> quoted('say "hi"')
         '"say \\"hi\\""'
     """
@@ -31,7 +31,7 @@ def quoted(text: str) -> str:
 def format_challenge(scheme: str, parameters: Iterable[tuple[str, str | None]]) -> str:
     """Return one challenge: the scheme and its parameters, those that are None left out.
 
-    Example:
+    Examples:
         >>> format_challenge("Bearer", [("realm", "shop"), ("error", None)])
         'Bearer realm="shop"'
     """

@@ -16,7 +16,7 @@ Path = str | Sequence[str]
 def look_up(claims: Mapping[str, Any], path: Path) -> Any:
     """Return the value at `path`, or None where there is none.
 
-    Example:
+    Examples:
         >>> look_up({"realm_access": {"roles": ["admin"]}}, "realm_access.roles")
         ['admin']
     """
@@ -47,6 +47,11 @@ def texts_of(value: Any) -> frozenset[str]:
     if isinstance(value, Iterable) and not isinstance(value, Mapping):
         return frozenset(name for name in value if isinstance(name, str))
     return frozenset()
+
+
+def keys_of(value: Any) -> frozenset[str]:
+    """Return the names in a claim that is an object whose members are the names."""
+    return frozenset(value) if isinstance(value, Mapping) else frozenset()
 
 
 def _dotted(value: Any, segments: list[str]) -> Any:

@@ -19,6 +19,8 @@ ClaimsSet = dict[str, Any]
 """The claims of a token, by name (RFC 7519, section 2)."""
 ClaimChecks = Callable[[ClaimsSet, float], float]
 """All checks of a provider: until when (not included) the token is valid, leeway included."""
+ClaimCheck = Callable[[ClaimsSet], None]
+"""One check of claims that were found to be valid otherwise; it raises where they are refused."""
 _ABSENT: Any = object()
 
 
@@ -29,6 +31,7 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
     audience_claim: str,
     required: Iterable[str],
     required_values: Mapping[str, tuple[Any, ...]],
+    also: tuple[ClaimCheck, ...] = (),
 ) -> ClaimChecks:
     """Return one function that makes all checks of a provider: `check(claims, now)`.
 
@@ -38,6 +41,7 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
         audience_claim: the claim that holds the audience.
         required: claims that must be there.
         required_values: claims that must have one of some values.
+        also: checks that only few providers need, made after all others.
     """
     accepted = None if audiences is None else frozenset(audiences)
     present = tuple(dict.fromkeys(required))
@@ -86,7 +90,13 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
             check_value(claims, name, allowed)
         return until
 
-    return check
+    def check_more(claims: ClaimsSet, now: float) -> float:
+        until = check(claims, now)
+        for one in also:
+            one(claims)
+        return until
+
+    return check_more if also else check
 
 
 def _expired(ago: float) -> str:

@@ -1,45 +1,67 @@
-"""The bearer token out of a request's headers (RFC 6750 section 2.1), and out of nowhere else.
+"""The access token out of a request's headers (RFC 6750 section 2.1, RFC 9449 section 7.1), and nowhere else.
 
 Form and query parameters (sections 2.2 and 2.3) are not read: tokens in addresses end up in logs.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from bearerguard._limits import MAX_TOKEN_BYTES
 from bearerguard.errors import InvalidRequest, InvalidToken, MissingCredentials
 
+BEARER: Final = "Bearer"
+"""RFC 6750."""
+DPOP: Final = "DPoP"
+"""RFC 9449, section 7.1."""
 
-def bearer_token(values: list[bytes]) -> bytes:
-    """Return what a request carries as its token; the verification finds out whether it is one.
+
+def credentials(values: list[bytes], schemes: tuple[str, ...] = (BEARER,)) -> tuple[str, bytes]:
+    """Return the scheme by which a request presents its token, and what it carries as the token.
+
+    The verification finds out whether it is one.
 
     Args:
         values: those of the `Authorization` fields.
+        schemes: which may be used.
 
     Raises:
-        MissingCredentials: `no_credentials`, or `other_scheme`.
+        MissingCredentials: `no_credentials`, `other_scheme`, or `proof_required` for Bearer where only DPoP
+            will do.
         InvalidRequest: `repeated_header`, or `malformed_header`.
 
-    Example:
-        >>> bearer_token([b"Bearer mF_9.B5f-4.1JqM"])
-        b'mF_9.B5f-4.1JqM'
+    Examples:
+        >>> credentials([b"Bearer mF_9.B5f-4.1JqM"])
+        ('Bearer', b'mF_9.B5f-4.1JqM')
     """
     if len(values) != 1:
         if values:
             raise InvalidRequest("repeated_header", "There is more than one Authorization header.")
         raise MissingCredentials("no_credentials", "The Authorization header is missing.")
-    scheme, _, credentials = values[0].partition(b" ")
+    given, _, token = values[0].partition(b" ")
     # The scheme is compared in any case (RFC 9110, section 11.1).
-    if scheme != b"Bearer" and scheme.lower() != b"bearer":
-        raise MissingCredentials("other_scheme", "The Authorization header must start with 'Bearer '.")
-    credentials = credentials.strip(b" ")
-    if not credentials:
-        raise InvalidRequest("malformed_header", "There is no token after 'Bearer '.")
-    return credentials
+    if given == b"Bearer" or given.lower() == b"bearer":
+        scheme = BEARER
+    elif given.lower() == b"dpop":
+        scheme = DPOP
+    else:
+        scheme = ""
+    if scheme not in schemes:
+        expected = " or ".join(f"'{name} '" for name in schemes)
+        if scheme == BEARER:
+            raise MissingCredentials("proof_required", "A Bearer token will not do: use DPoP, with a proof.")
+        raise MissingCredentials("other_scheme", f"The Authorization header must start with {expected}.")
+    token = token.strip(b" ")
+    if not token:
+        error = InvalidRequest("malformed_header", f"There is no token after '{scheme} '.")
+        error.scheme = scheme
+        raise error
+    return scheme, token
 
 
-def several_tokens() -> InvalidRequest:
+def several_tokens(scheme: str = BEARER) -> InvalidRequest:
     """The refusal of credentials of which `is_one_token` is not true."""
-    return InvalidRequest("malformed_header", "There is more than one token after 'Bearer '.")
+    return InvalidRequest("malformed_header", f"There is more than one token after '{scheme} '.")
 
 
 def is_one_token(credentials: bytes) -> bool:
@@ -61,4 +83,4 @@ def encoded(token: str) -> bytes:
     if len(token) > MAX_TOKEN_BYTES:  # before it is copied
         raise InvalidToken("too_large", "The token is too long.")
     # The parser refuses characters beyond ASCII, half a character as well.
-    return token.encode(errors="surrogatepass")
+    return token.encode() if token.isascii() else token.encode(errors="surrogatepass")

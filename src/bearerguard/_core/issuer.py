@@ -11,18 +11,21 @@ import re
 from urllib.parse import urlsplit
 
 from bearerguard._core.address import why_insecure
+from bearerguard._core.issuer_template import has_place
+from bearerguard._limits import MAX_ISSUER_CHARACTERS
 
-_METADATA = re.compile(
-    r"(?P<before>.*?)/\.well-known/(?:openid-configuration|oauth-authorization-server)(?P<after>/[^?#]*)?(?:[?#].*)?"
+_METADATA = (
+    r"(?P<before>.*?)/\.well-known/(?:openid-configuration|oauth-authorization-server)"
+    r"(?P<after>/[^?#]*)?(?:[?#].*)?"
 )
-_HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?(?:/[^\s]*)?")
+_HOST = r"[A-Za-z0-9.-]+(?::\d+)?(?:/[^\s]*)?"
 _JWKS_URI = "give keys, such as the provider's jwks_uri"
 
 
 def why_not_an_issuer(issuer: str) -> str | None:
     """Return why `issuer` cannot be the `iss` of any token and what to write instead, or None.
 
-    Example:
+    Examples:
         >>> why_not_an_issuer(" https://login.example/")
         "issuer is ' https://login.example/', with white space around it: write 'https://login.example/'"
         >>> why_not_an_issuer("https://login.example/.well-known/openid-configuration")
@@ -39,7 +42,7 @@ def why_not_an_issuer(issuer: str) -> str | None:
         return f"issuer is {issuer!r:.200}, with white space or a control character in it: write it without"
     if len(issuer) > 2 and issuer[0] == issuer[-1] and issuer[0] in "\"'":
         return f"issuer is {issuer!r:.200}, with quotation marks around it: write it without them"
-    metadata = _METADATA.fullmatch(issuer)
+    metadata = re.fullmatch(_METADATA, issuer)
     if metadata is not None:
         meant = metadata["before"] + (metadata["after"] or "").rstrip("/")
         return (
@@ -62,7 +65,7 @@ def why_not_discovered(issuer: str, *, allow_http: bool) -> str | None:
             return None
         insecure = "it has a query or a fragment, which an issuer must not have (RFC 8414, section 2)"
         remedy = f"write it without, or {_JWKS_URI}"
-    elif "://" not in issuer and _HOST.fullmatch(issuer):
+    elif "://" not in issuer and re.fullmatch(_HOST, issuer):
         remedy = (
             f"write it as the 'iss' of its tokens has it, such as 'https://{issuer.rstrip('/')}/', with or "
             f"without the slash, or {_JWKS_URI}"
@@ -79,6 +82,19 @@ def why_not_discovered(issuer: str, *, allow_http: bool) -> str | None:
         "keys is left out, so they would be discovered from the issuer, which "
         f"is {shown!r:.200}, but {insecure}: {remedy}"
     )
+
+
+def is_well_formed(issuer: str) -> bool:
+    """Whether an issuer that a token names may be one (RFC 8414, section 2), before anybody is asked.
+
+    An https URL, or http on loopback, without a name, a password, a query or a fragment, and not too long.
+    """
+    if len(issuer) > MAX_ISSUER_CHARACTERS or not issuer.isascii() or not issuer.isprintable():
+        return False
+    if why_insecure(issuer) is not None or "?" in issuer or "#" in issuer or "@" in issuer or "\\" in issuer:
+        return False
+    # What `Provider` refuses as an issuer is one of no token.
+    return why_not_an_issuer(issuer) is None and not has_place(issuer)
 
 
 def holds_password(text: str) -> bool:

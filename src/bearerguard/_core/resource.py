@@ -35,7 +35,7 @@ def check_resource(resource: object) -> None:
 def metadata_address(resource: str) -> str:
     """Return where the metadata of a resource stands (RFC 9728, section 3.1).
 
-    Example:
+    Examples:
         >>> metadata_address("https://api.example/v1")
         'https://api.example/.well-known/oauth-protected-resource/v1'
     """

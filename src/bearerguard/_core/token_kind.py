@@ -52,6 +52,16 @@ def refuse_other_kinds(claims: ClaimsSet) -> None:
         raise InvalidToken("type", f"The token is not an access token: it is {kind}.")
 
 
+def refuse_unbound_dpop(claims: ClaimsSet) -> None:
+    """A token that says in its claim `typ` that it is bound by DPoP names the key (RFC 9449, section 6.1).
+
+    Raises:
+        InvalidToken: `invalid_claim`.
+    """
+    if claims.get("typ") == "DPoP" and "cnf" not in claims:
+        raise InvalidToken("invalid_claim", "The token's 'typ' claim says DPoP, but it is bound to no key.")
+
+
 def _says_access(claims: ClaimsSet) -> bool:
     if "scope" in claims or "scp" in claims:
         return True

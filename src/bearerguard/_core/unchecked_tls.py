@@ -13,8 +13,8 @@ from typing import Any
 from bearerguard._limits import MAX_OBJECTS_LOOKED_INTO
 
 _CERT_NONE = 0
-_CERTIFICATE = "does not check the certificate of the server that it fetches keys from"
-_NAME = "does not check the name in the certificate of the server that it fetches keys from"
+_CERTIFICATE = "does not check the certificate of the server that it asks"
+_NAME = "does not check the name in the certificate of the server that it asks"
 
 
 def unchecked_tls(options: Mapping[str, Any]) -> str | None:
@@ -23,9 +23,9 @@ def unchecked_tls(options: Mapping[str, Any]) -> str | None:
     Args:
         options: arguments of `httpx2.Client`.
 
-    Example:
+    Examples:
         >>> unchecked_tls({"verify": False})
-        'does not check the certificate of the server that it fetches keys from'
+        'does not check the certificate of the server that it asks'
         >>> unchecked_tls({"timeout": 2.0}) is None
         True
     """

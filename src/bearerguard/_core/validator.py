@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bearerguard._limits import MAX_VALIDATOR_CHARACTERS
 
-_VALIDATOR: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
+_VALIDATOR: Final = r'(?:W/)?"[\x21\x23-\x7e]*"'
 
 
 def usable_validator(etag: Any) -> str | None:
@@ -15,10 +15,10 @@ def usable_validator(etag: Any) -> str | None:
 
     Anything else could break the next request, or make every answer to it "not modified", as `*` would.
 
-    Example:
+    Examples:
         >>> usable_validator('W/"1"'), usable_validator('"é"')
         ('W/"1"', None)
     """
     if not isinstance(etag, str) or len(etag) > MAX_VALIDATOR_CHARACTERS:
         return None
-    return etag if _VALIDATOR.fullmatch(etag) else None
+    return etag if re.fullmatch(_VALIDATOR, etag) else None

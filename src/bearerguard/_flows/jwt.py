@@ -8,22 +8,32 @@ token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
-from msgspec import Raw, Struct, to_builtins
+from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from bearerguard._core.claims import ClaimChecks, ClaimsSet, compose_checks
-from bearerguard._core.shared_bound import weight_of
+from bearerguard._core.claims import ClaimChecks, ClaimsSet
+from bearerguard._core.confirmation import read_confirmation
 from bearerguard._core.token_kind import refuse_other_kinds
-from bearerguard._flows.effects import Cause, KeySource, WaitForKeys
+from bearerguard._flows.effects import (
+    AskIntrospection,
+    AskReplays,
+    Cause,
+    HearRevocations,
+    KeySource,
+    ResolveIssuer,
+    SpendOnce,
+    WaitForKeys,
+    WriteRevocation,
+)
 from bearerguard._jose.algorithms import Hashed
-from bearerguard._jose.json_object import decode_json, decode_object, decode_part
+from bearerguard._jose.json_object import decode_json, decode_large_object, decode_part
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
-from bearerguard._limits import VERDICT_BYTES
+from bearerguard._limits import CONFIRMATION_BYTES, VERDICT_BYTES
 from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
 from bearerguard.provider import Provider
 from bearerguard.token import Claims
@@ -37,9 +47,11 @@ class Verdict(Claims, gc=False):
         until: from when on it holds no longer, in seconds since 1970.
         source: where the keys are.
         keys: the keys under which it was made.
-        digest: the SHA-256 of the whole token, signature included.
-        confirmation: the claim `cnf` (RFC 7800): what the client that presents the token has to prove.
+        digest: the SHA-256 of the token behind what is `known` of it: of all of it at first.
         may_be_kept: whether the same would be said again; not where another provider could not be asked.
+        known: the token up to its signature, once it came a second time.
+        read: the claims, where they were read only after the signature; until whoever decides takes them.
+        cleared: the version of the list of revocations on which it was not found.
     """
 
     since: float
@@ -47,12 +59,57 @@ class Verdict(Claims, gc=False):
     source: KeySource
     keys: KeyIndex
     digest: bytes
-    confirmation: dict[str, Any] | None
     may_be_kept: bool = True
+    known: bytes = b""
+    read: ClaimsSet | None = None
+    cleared: object = None
+
+    def taken(self) -> ClaimsSet | None:
+        """Return what was `read`, and forget it: the request that it is handed to may change it."""
+        claims, self.read = self.read, None
+        return claims
 
 
-Deciding = Generator[WaitForKeys, float | None, Verdict]
-"""What is left to do for a verdict, beginning with a wait for keys."""
+Effect = (
+    WaitForKeys
+    | AskIntrospection
+    | AskReplays
+    | ResolveIssuer
+    | HearRevocations
+    | WriteRevocation
+    | SpendOnce
+)
+"""What an admission may ask of the world; each effect has one branch in each driver."""
+Deciding = Generator[Effect, Any, Verdict]
+"""What is left to do for a verdict, beginning with a wait or a question."""
+
+
+class Verifier(Protocol):
+    """Who decides about the tokens of one provider."""
+
+    @property
+    def provider(self) -> Provider:
+        """The provider."""
+        ...
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds since 1970."""
+        ...
+
+    def decide(  # noqa: PLR0917 - as `JwtVerifier.decide`
+        self,
+        header: Header,
+        claims: ClaimsSet | None,
+        payload: bytes,
+        signing_input: bytes,
+        signature: bytes,
+        hashed: Hashed,
+        now: float,
+        /,
+    ) -> Verdict | Deciding:
+        """Decide about a token; the parts are those of `JwtVerifier.decide`."""
+        ...
 
 
 class JwtVerifier(Struct, frozen=True):
@@ -62,7 +119,7 @@ class JwtVerifier(Struct, frozen=True):
     source: KeySource
     clock: Callable[[], float]
     algorithms: frozenset[str]
-    types: frozenset[str | None]
+    types: Collection[str | None]
     check: ClaimChecks
     refuses_other_kinds: bool
 
@@ -75,6 +132,7 @@ class JwtVerifier(Struct, frozen=True):
         signature: bytes,
         hashed: Hashed,
         now: float,
+        /,
     ) -> Verdict | Deciding:
         """Make every check, in an order that learns nothing from a token before its signature.
 
@@ -126,42 +184,75 @@ class JwtVerifier(Struct, frozen=True):
         signature: bytes,
         hashed: Hashed,
     ) -> Deciding:
-        """Wait for keys, once; then decide for good. Keys that were tried before are not tried again."""
+        """Wait for keys, once; then decide for good. Keys that were tried before are not tried again.
+
+        Where the keys came from another process of a fleet, which asked for them perhaps before the one that
+        is wanted was published, they are waited for a second time.
+        """
         source, (alg, kid, typ) = self.source, header
-        retry_after = yield WaitForKeys(source, cause)
-        now = self.clock()
-        key_set = source.key_set
-        if key_set is None or (
-            not key_set.fetched_at <= now < key_set.refresh_at and not is_usable(source, key_set, now)
-        ):
-            raise _unavailable(retry_after)
-        keys = key_set.keys
-        if keys is not tried:
-            for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
-                if verify(signature, signing_input, hashed):
-                    return self._verdict(claims, payload, typ, now, keys)
+        was_shared = False
+        while True:
+            retry_after = yield WaitForKeys(source, cause)
+            now = self.clock()
+            key_set = source.key_set
+            if key_set is None or (
+                not key_set.fetched_at <= now < key_set.refresh_at and not is_usable(source, key_set, now)
+            ):
+                raise unavailable(retry_after)
+            keys = key_set.keys
+            if keys is not tried:
+                for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
+                    if verify(signature, signing_input, hashed):
+                        return self._verdict(claims, payload, typ, now, keys)
+            if was_shared or not key_set.is_shared or keys is tried:
+                break
+            was_shared = True
+            tried, cause = keys, "signature" if (alg, kid) in keys.named else "unknown_kid"
         if retry_after is not None and (alg, kid) not in keys.named:
-            raise _unavailable(retry_after)
+            raise unavailable(retry_after)
         raise _not_signed(keys, alg, kid)
 
     def _verdict(
         self, claims: ClaimsSet | None, payload: bytes, typ: str | None, now: float, keys: KeyIndex
     ) -> Verdict:
         """Check what the signature was found to be good for."""
+        read = None
         if claims is None:
-            claims = read_unread(payload)
-        until = self.check(claims, now)
-        if self.refuses_other_kinds and typ != "at+jwt":
-            refuse_other_kinds(claims)
-        confirmation = _cnf(claims) if "cnf" in claims else None
-        weight = VERDICT_BYTES if confirmation is None else VERDICT_BYTES + weight_of(confirmation)
-        return Verdict(self.provider, weight, None, now, until, self.source, keys, b"", confirmation)
+            claims = read = read_unread(payload, self.provider.issuer)
+        try:
+            until = self.check(claims, now)
+            if self.refuses_other_kinds and typ != "at+jwt":
+                refuse_other_kinds(claims)
+        except AuthError as error:
+            error.facts = facts_in(claims, self.provider, error.reason)
+            raise
+        if "cnf" in claims:
+            confirmation = read_confirmation(claims["cnf"])
+            weight = VERDICT_BYTES + CONFIRMATION_BYTES
+            return Verdict(
+                self.provider, weight, None, confirmation, now, until, self.source, keys, b"", read=read
+            )
+        return Verdict(
+            self.provider, VERDICT_BYTES, None, None, now, until, self.source, keys, b"", read=read
+        )
+
+
+def facts_in(claims: ClaimsSet, provider: Provider, reason: str) -> dict[str, Any]:
+    """Return what operators are told of a token that is refused for what its provider vouches for."""
+    client_id = next((claims[name] for name in ("client_id", "azp", "appid") if name in claims), None)
+    facts = {"sub": claims.get("sub"), "client_id": client_id}
+    if reason == "audience":
+        facts |= {
+            "audience_expected": provider.audiences,
+            "audience_found": claims.get(provider.audience_claim),
+        }
+    return facts
 
 
 class SameIssuer(Struct, frozen=True):
     """Several providers that have the same issuer: the first of them that accepts, as they are configured."""
 
-    verifiers: tuple[JwtVerifier, ...]
+    verifiers: tuple[Verifier, ...]
 
     def decide(self, *parts: Any) -> Verdict | Deciding:
         """Decide as the first that accepts; the parts are those of `JwtVerifier.decide`.
@@ -189,15 +280,16 @@ class SameIssuer(Struct, frozen=True):
         for verifier in self.verifiers[number:]:
             verdict = yield from _verdict_or_none(verifier, waiting, refusals, parts)
             if verdict is not None:
-                verdict.may_be_kept = not any(isinstance(one, ProviderUnavailable) for one in refusals)
+                if any(isinstance(one, ProviderUnavailable) for one in refusals):
+                    verdict.may_be_kept = False
                 return verdict
             waiting = None
         raise _furthest(refusals)
 
 
 def _verdict_or_none(
-    verifier: JwtVerifier, waiting: Deciding | None, refusals: list[AuthError], parts: tuple[Any, ...]
-) -> Generator[WaitForKeys, float | None, Verdict | None]:
+    verifier: Verifier, waiting: Deciding | None, refusals: list[AuthError], parts: tuple[Any, ...]
+) -> Generator[Effect, Any, Verdict | None]:
     """What one of several says, from where it waits or from the beginning; None where it refuses."""
     header, claims, payload, signing_input, signature, hashed, _ = parts
     now = verifier.clock()
@@ -225,34 +317,8 @@ def _furthest(refusals: list[AuthError]) -> AuthError:
 _WEIGHTS = {"algorithm": 0, "type": 0, "unknown_key": 1, "signature": 2, "provider_unavailable": 4}
 
 
-def verifiers_by_issuer(
-    providers: Iterable[tuple[Provider, KeySource]], clock: Callable[[], float]
-) -> dict[str | None, JwtVerifier | SameIssuer]:
-    """The verifier to ask about a token, by its issuer; under None, the one to ask about all other tokens."""
-    by_issuer: dict[str | None, list[JwtVerifier]] = {}
-    for provider, source in providers:
-        by_issuer.setdefault(provider.issuer, []).append(_verifier(provider, source, clock))
-    return {
-        issuer: same[0] if len(same) == 1 else SameIssuer(tuple(same)) for issuer, same in by_issuer.items()
-    }
-
-
-def _verifier(provider: Provider, source: KeySource, clock: Callable[[], float]) -> JwtVerifier:
-    check = compose_checks(
-        leeway=provider.leeway,
-        audiences=None if provider.dangerously_accept_any_audience else provider.audiences,
-        audience_claim=provider.audience_claim,
-        required=provider.profile.required_claims,
-        required_values=provider.required_values,
-    )
-    profile = provider.profile
-    return JwtVerifier(
-        provider, source, clock, provider.algorithms, profile.types, check, profile.refuses_other_kinds
-    )
-
-
 def is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
-    """Whether keys that are due for a refresh may be used meanwhile; then has the refresh started.
+    """Whether keys that are due for a refresh may be used meanwhile; if so, the refresh has started.
 
     Keys from the future are due as well: the clock was set back, and would keep them for longer. For keys
     that are too old to be used the request waits, and the refresh is its own.
@@ -261,15 +327,6 @@ def is_usable(source: KeySource, key_set: KeySet, now: float) -> bool:
         return False
     source.refresh_ahead(now)
     return True
-
-
-def _cnf(claims: ClaimsSet) -> dict[str, Any]:
-    """What the token is bound to (RFC 7800, section 3.1); any other `cnf` binds to nothing known."""
-    confirmation = claims["cnf"]
-    if not isinstance(confirmation, dict):
-        return {}
-    copied: dict[str, Any] = to_builtins(confirmation)  # the first request may change its claims
-    return copied
 
 
 class _Issuer(Struct, gc=False):
@@ -295,15 +352,20 @@ def unread_issuer(payload: bytes) -> Any:
     return decode_json(text) if text[:1] in (b'"', b"n") else False
 
 
-def read_unread(payload: bytes) -> ClaimsSet:
+def read_unread(payload: bytes, issuer: str | None = None) -> ClaimsSet:
     """Return the claims of a payload whose signature was checked, and of which `iss` was read before.
+
+    Args:
+        payload: the JSON text.
+        issuer: whose keys it was checked with, where that is one: then its claims have to say the same.
 
     Raises:
         InvalidToken: it is not JSON after all, or says something else of its issuer to the whole parser.
     """
     try:
-        claims = decode_object(payload)
-        if claims.get("iss") == unread_issuer(payload):
+        claims = decode_large_object(payload)
+        said = claims.get("iss")
+        if (said == issuer and said is not None) or said == unread_issuer(payload):
             return claims
     except ValueError:
         pass
@@ -320,7 +382,8 @@ def _not_signed(keys: KeyIndex, alg: str, kid: str | None) -> InvalidToken:
     return InvalidToken("unknown_key", NOT_TRUSTED)
 
 
-def _unavailable(retry_after: float | None) -> ProviderUnavailable:
+def unavailable(retry_after: float | None) -> ProviderUnavailable:
+    """Say that the keys cannot be had; after `retry_after` seconds they may."""
     return ProviderUnavailable(
         "The signing keys of the token's issuer are unavailable right now.",
         retry_after=1.0 if retry_after is None else retry_after,

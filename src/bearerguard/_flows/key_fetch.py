@@ -8,13 +8,13 @@ question: a validator that cannot be sent back is not kept.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec.structs
 
-from bearerguard._core.address import is_address, why_insecure
+from bearerguard._core.address import is_address
 from bearerguard._core.validator import usable_validator
-from bearerguard._flows.discovery import discover, unexpected_status
+from bearerguard._flows.discovery import address_in, discover, unexpected_status
 from bearerguard._flows.effects import CallSource, FetchFailed, HttpAnswer, HttpGet
 from bearerguard._jose.key_material import UnusableKeys, read_keys
 from bearerguard._jose.key_set import KeyIndex, KeySet
@@ -24,11 +24,13 @@ Fetch = Generator[HttpGet | CallSource, Any, "Fetched"]
 
 
 class Discovered(msgspec.Struct, frozen=True):
-    """Keys at the `jwks_uri` in the issuer's metadata."""
+    """Keys at the `jwks_uri` in the issuer's metadata, which may be fetched from an address of its own."""
 
     issuer: str
     pinned: Collection[str] | None = None
     allow_http: bool = False
+    use: str = "sig"
+    metadata_url: str | None = None
 
     def __str__(self) -> str:
         return self.issuer
@@ -39,6 +41,9 @@ class Published(msgspec.Struct, frozen=True):
 
     url: str
     pinned: Collection[str] | None = None
+    use: str = "sig"
+    kid: str | None = None
+    """The one key that is there, where each has an address of its own."""
 
     def __str__(self) -> str:
         return self.url
@@ -49,11 +54,15 @@ class Called(msgspec.Struct, frozen=True):
 
     function: Any
     pinned: Collection[str] | None = None
+    use: str = "sig"
 
     def __str__(self) -> str:
         function = getattr(self.function, "func", self.function)  # of a functools.partial
         return f"the function {getattr(function, '__qualname__', None) or type(function).__qualname__}"
 
+
+_ABSENT = frozenset({403, 404, 410})
+"""What is answered where there is no key of an id; 403 by a bucket that may not be listed."""
 
 Origin = Discovered | Published | Called
 """Where a provider's keys come from."""
@@ -105,11 +114,11 @@ def fetch_keys(
     if isinstance(origin, Called):
         return (yield from _from_function(origin, known))
     if isinstance(origin, Published):
-        return (yield from _from_address(origin.url, origin.pinned, known))
+        return (yield from _from_address(origin.url, origin, known))
     found: tuple[str, dict[str, Any] | None, FetchFailed | None]
     found = yield from _locate(origin, known, in_haste=in_haste, in_hand=metadata)
     address, learnt, doubt = found
-    fetched: Fetched = yield from _from_address(address, origin.pinned, known)
+    fetched: Fetched = yield from _from_address(address, origin, known)
     return msgspec.structs.replace(fetched, doubt=doubt, metadata=learnt)
 
 
@@ -117,18 +126,24 @@ def _from_function(origin: Called, known: KeySet | None) -> Fetch:
     material = yield CallSource(origin.function)
     if isinstance(material, str) and is_address(material):
         raise FetchFailed("not_a_key_set", "the key function returned an address; it has to return keys")
-    return _believed(material, origin.pinned, known, max_age=None, etag=None, address=None)
+    return _believed(material, origin, known, max_age=None, etag=None, address=None)
 
 
-def _from_address(address: str, pinned: Collection[str] | None, known: KeySet | None) -> Fetch:
+def _from_address(address: str, origin: Origin, known: KeySet | None) -> Fetch:
     etag = known.etag if known is not None and known.address in (None, address) else None
     answer: HttpAnswer = yield HttpGet(address, etag)
     max_age, validator = max_age_of(answer.cache_control), usable_validator(answer.etag)
     if answer.status == 304 and etag is not None and known is not None:
         return Fetched(known.keys, max_age, validator or etag, address, known.is_whole)
+    has_own_address = isinstance(origin, Published) and origin.kid is not None
+    if has_own_address and answer.status in _ABSENT:
+        raise FetchFailed("absent", f"{address} answered HTTP {answer.status}: there is no such key")
     if answer.status != 200:
         raise unexpected_status(answer, address)
-    return _believed(answer.body, pinned, known, max_age=max_age, etag=validator, address=address)
+    body: Any = answer.body
+    if has_own_address and b"-----BEGIN" in answer.body:
+        body = {cast("Published", origin).kid: answer.body}
+    return _believed(body, origin, known, max_age=max_age, etag=validator, address=address)
 
 
 def _locate(
@@ -143,33 +158,25 @@ def _locate(
     if learnt is None:
         if in_hand is not None:
             return _jwks_uri(origin, in_hand), None, None
-        metadata = yield from discover(origin.issuer)
+        metadata = yield from discover(origin.issuer, at=origin.metadata_url)
         return _jwks_uri(origin, metadata), metadata, None
     if in_haste:
         return learnt, None, FetchFailed("metadata_left_out", "the metadata took too long before")
     try:
-        metadata = yield from discover(origin.issuer, METADATA_SHARE)
+        metadata = yield from discover(origin.issuer, METADATA_SHARE, at=origin.metadata_url)
         return _jwks_uri(origin, metadata), metadata, None
     except FetchFailed as failure:
         return learnt, None, failure
 
 
 def _jwks_uri(origin: Discovered, metadata: Mapping[str, Any]) -> str:
-    address = metadata.get("jwks_uri")
-    if not isinstance(address, str):
-        raise FetchFailed("no_jwks_uri", "the metadata names no jwks_uri")
-    insecure = why_insecure(address, allow_http=origin.allow_http)
-    if insecure is None and not address.startswith("https:") and origin.issuer.startswith("https:"):
-        # Loopback is fine for an issuer that is there itself, not for what a document from elsewhere names.
-        insecure = None if origin.allow_http else "it is not https"
-    if insecure is not None:
-        raise FetchFailed("insecure_jwks_uri", f"the metadata's jwks_uri is {address!r:.200}, but {insecure}")
-    return address
+    source = origin.metadata_url or origin.issuer
+    return address_in(metadata, "jwks_uri", source, allow_http=origin.allow_http)
 
 
 def _believed(
     material: Any,
-    pinned: Collection[str] | None,
+    origin: Origin,
     known: KeySet | None,
     *,
     max_age: float | None,
@@ -178,9 +185,10 @@ def _believed(
 ) -> Fetched:
     """Read key material of the network: no secrets, pins obeyed, and no new object for the same keys."""
     try:
-        found, left_out = read_keys(material, allow_secret=False)
+        found, left_out = read_keys(material, allow_secret=False, use=origin.use)
     except UnusableKeys as problem:
         raise FetchFailed(problem.kind, f"the key set cannot be used: {problem}") from None
+    pinned = origin.pinned
     accepted = found if pinned is None else [key for key in found if key.thumbprint in pinned]
     if not accepted:
         raise FetchFailed("no_pinned_key", "no key in the set has a pinned thumbprint")
@@ -192,7 +200,7 @@ def _believed(
 def max_age_of(cache_control: str | None) -> float | None:
     """Return `max-age` in seconds from a `Cache-Control` header (RFC 9111, section 5.2.2.1), if it has one.
 
-    Example:
+    Examples:
         >>> max_age_of("public, max-age=3600")
         3600.0
     """

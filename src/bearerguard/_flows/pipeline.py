@@ -2,7 +2,8 @@
 
 Two things are told apart. A *verdict* is who signed what: it may be remembered. An *admission* is whether
 this request may use the token: it is judged each time, also where the verdict was remembered. The stages are
-entered once each, in this order: verdict (`jwt`), binding (`binding`).
+entered once each, in this order: verdict (`jwt`, or `introspection` of a token that only its provider can
+read), revocation (`revocation`), binding (`binding`): a proof is used up only by a token that is accepted.
 
 `Pipeline.admit` is the common case, a plain function: with the keys in memory it decides at once. Where it
 cannot, it returns the flow of the stages that are left. Trust goes one way: `iss` chooses among the
@@ -12,25 +13,26 @@ algorithm that configuration did not allow first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from hashlib import sha256
-from typing import Any, cast
+from sys import getsizeof
+from typing import TYPE_CHECKING, Any, cast
 
 from bearerguard._core.claims import ClaimsSet
+from bearerguard._core.credentials import BEARER
 from bearerguard._core.generations import Generations
-from bearerguard._core.shared_bound import WeighedGenerations
-from bearerguard._flows.binding import prove
-from bearerguard._flows.effects import KeySource, WaitForKeys
+from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
+from bearerguard._flows.binding import ANYBODY, Binding, Noting, Presented
+from bearerguard._flows.effects import AnswerSource, KeySource
 from bearerguard._flows.jwt import (
     NOT_TRUSTED,
     Deciding,
-    JwtVerifier,
-    SameIssuer,
+    Effect,
     Verdict,
     is_usable,
     unread_issuer,
-    verifiers_by_issuer,
 )
+from bearerguard._flows.trust import AnyVerifier, speaks_for, trust_in
 from bearerguard._jose import base64url
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_small_object
@@ -46,8 +48,10 @@ from bearerguard.provider import Provider
 from bearerguard.request import Incoming
 from bearerguard.token import REMEMBERED, AccessToken
 
-Effect = WaitForKeys
-"""What an admission may ask of the world; each effect has one branch in each driver."""
+if TYPE_CHECKING:
+    from bearerguard._flows.introspection import Introspector, OpaqueTokens
+    from bearerguard._flows.revocation import Revoked
+
 Stages = Generator[Effect, Any, AccessToken]
 """The stages of an admission that are left, beginning with an effect."""
 
@@ -58,24 +62,56 @@ class Pipeline:
     Args:
         trusted: the providers, each with where its keys are.
         clock: seconds since 1970.
+        binding: what it can have proven; by default nothing, and every bound token is refused.
+        asked: what asks those that have introspection, by their names.
+        memory: bounds what is remembered of verified tokens; all servers of the process share one.
+        revoked: which tokens were taken back; None where none are.
     """
 
-    def __init__(self, trusted: Iterable[tuple[Provider, KeySource]], clock: Callable[[], float]) -> None:
+    def __init__(  # noqa: PLR0917 - in the order of the stages; most are left out
+        self,
+        trusted: Iterable[tuple[Provider, KeySource]],
+        clock: Callable[[], float],
+        binding: Binding | None = None,
+        asked: Mapping[str, AnswerSource] | None = None,
+        memory: SharedBound = REMEMBERED,
+        revoked: Revoked | None = None,
+    ) -> None:
         trusted = tuple(trusted)
+        self._trusted, self._asks = trusted, asked
         self.providers = tuple(provider for provider, _ in trusted)
         self._clock = clock
-        self._by_issuer = verifiers_by_issuer(trusted, clock)
-        self._verdicts: WeighedGenerations[bytes, Verdict] = WeighedGenerations(REMEMBERED)
+        self._binding = Binding() if binding is None else binding
+        self._revoked = revoked
+        # The list itself, as what is remembered of a token is compared with it for each request.
+        self._denylist = None if revoked is None else revoked.list
+        introspectors: dict[str, Introspector] = {}
+        self._opaque: OpaqueTokens | None = None
+        if asked:
+            # Here, as most servers ask nobody about a token.
+            from bearerguard._flows.introspection import OpaqueTokens, introspectors_of  # noqa: PLC0415 - keeps `import bearerguard` short
+
+            introspectors = introspectors_of(self.providers, asked, clock)
+            self._opaque = OpaqueTokens(introspectors.values()) if introspectors else None
+        trust = trust_in(trusted, clock, introspectors)
+        self._by_issuer, self._by_template = trust.by_issuer, trust.by_template
+        self._verdicts: WeighedGenerations[bytes, Verdict] = WeighedGenerations(memory)
         self._headers: Generations[bytes, Header] = Generations(CACHED_HEADERS)
 
-    def admit(  # noqa: C901 - a call more for each stage would cost a tenth of a repeated token
-        self, raw: bytes, request: Incoming | None = None
+    def admit(  # noqa: C901, PLR0912, PLR0915 - a call more for each stage would cost a tenth of a repeated token
+        self,
+        raw: bytes,
+        request: Incoming | None = None,
+        scheme: str = BEARER,
+        resource: str | None = None,
     ) -> AccessToken | Stages:
         """Decide about a token, and whether this request may use it, with what is in memory.
 
         Args:
             raw: the text of the token.
             request: what presents it; None where a program asks about the token only.
+            scheme: by which authentication scheme.
+            resource: the URL of the API, where a guard knows it.
 
         Returns:
             The verified token, or the flow of the stages that are left.
@@ -86,14 +122,18 @@ class Pipeline:
         if len(raw) > MAX_TOKEN_BYTES:
             raise InvalidToken("too_large", "The token is too long.")
         now = self._clock()
-        # Found by a piece of its signature, and then compared as a whole, signature included, by a hash that
-        # nobody can make collide.
+        # Found by a piece of its signature, and then compared as a whole: byte by byte as far as it is known,
+        # and what is behind that, which is at least the signature, by a hash that nobody can make collide.
         verdicts = self._verdicts
         piece = raw[-SIGNATURE_CHARACTERS_KEPT:]
         verdict = verdicts.young.get(piece)
         if verdict is None and piece in verdicts.old:
             verdict = verdicts.get(piece)
-        if verdict is not None and sha256(raw).digest() == verdict.digest:
+        if (
+            verdict is not None
+            and raw.startswith(known := verdict.known)
+            and sha256(raw[len(known) :]).digest() == verdict.digest
+        ):
             # The verdict would be the same again: not past `exp`, not before it was made (by a clock that was
             # set back), not of keys out of use.
             source = verdict.source
@@ -104,62 +144,211 @@ class Pipeline:
                 and key_set.keys is verdict.keys
                 and (key_set.fetched_at <= now < key_set.refresh_at or is_usable(source, key_set, now))
             ):
-                if verdict.confirmation is not None:
-                    prove(verdict, request)
+                if not known:
+                    _know(verdict, raw)
+                denylist = self._denylist
+                if denylist is not None and (
+                    verdict.cleared is not denylist.version or not denylist.since <= now < denylist.until
+                ):
+                    presented = Presented(raw, request, scheme, resource)
+                    if not denylist.since <= now < denylist.until:
+                        return self._after_hearing(verdict, presented, None)
+                    self._refuse_revoked(verdict, AccessToken(raw, verdict, now), now)
+                if verdict.confirmation is not None or scheme is not BEARER:
+                    noting = self._binding.prove(verdict, Presented(raw, request, scheme, resource), now)
+                    if noting is not None:
+                        return noted(noting, AccessToken(raw, verdict, now))
                 return AccessToken(raw, verdict, now)
         try:
             head, body, tail, signing_input = split(raw)
             # Looked up here first: a call more would cost as much as the look-up.
             header = self._headers.young.get(head) or self._header(head)
         except JoseError as error:
-            raise InvalidToken(error.reason, error.said_of("The token")) from None
+            return self._of_no_jwt(
+                InvalidToken(error.reason, error.said_of("The token")),
+                Presented(raw, request, scheme, resource),
+                now,
+            )
         try:
             payload = base64url.decode(body)
             claims = decode_small_object(payload)
             issuer = unread_issuer(payload) if claims is None else claims.get("iss")
         except ValueError:
-            raise InvalidToken("malformed", "The token's payload is not a base64url JSON object.") from None
+            return self._of_no_jwt(
+                InvalidToken("malformed", "The token's payload is not a base64url JSON object."),
+                Presented(raw, request, scheme, resource),
+                now,
+            )
         try:
             signature = base64url.decode(tail)
         except ValueError:
-            raise InvalidToken("malformed", "The token's signature is not base64url.") from None
+            return self._of_no_jwt(
+                InvalidToken("malformed", "The token's signature is not base64url."),
+                Presented(raw, request, scheme, resource),
+                now,
+            )
         verifier = self._by_issuer.get(issuer) if issuer.__class__ is str else None
         if verifier is None:
-            verifier = self._of_any_issuer(issuer)
+            try:
+                verifier = self._of_any_issuer(issuer)
+            except InvalidToken as refusal:
+                return self._of_no_jwt(refusal, Presented(raw, request, scheme, resource), now)
         hashed = sha256(signing_input)
         try:
             outcome = verifier.decide(header, claims, payload, signing_input, signature, hashed, now)
             if type(outcome) is not Verdict:  # `isinstance` asks the metaclass of a `Struct`
                 deciding = cast("Deciding", outcome)
-                return self._stages(deciding, verifier, raw, header, claims, request)
+                presented = Presented(raw, request, scheme, resource)
+                return self._stages(deciding, verifier, presented, header, claims)
+            if claims is None:
+                claims = outcome.taken()
             hashed.update(b"." + tail)  # goes on from the signing input to the whole
             outcome.digest = hashed.digest()
             verdicts.put(piece, outcome)
-            if outcome.confirmation is not None:
-                prove(outcome, request)
+            if self._revoked is not None:
+                if not self._revoked.has_heard(now):
+                    presented = Presented(raw, request, scheme, resource)
+                    return self._after_hearing(outcome, presented, claims)
+                self._refuse_revoked(outcome, AccessToken(raw, outcome, now, claims), now)
+            if outcome.confirmation is not None or scheme is not BEARER:
+                noting = self._binding.prove(outcome, Presented(raw, request, scheme, resource), now)
+                if noting is not None:
+                    return noted(noting, AccessToken(raw, outcome, now, claims), header.kid)
+            elif self._binding.proofs is not None:
+                self._binding.proofs.look_for_stray(request)
         except AuthError as error:
-            raise _told(error, header, verifier) from None
+            raise told(error, header, verifier) from None
         return AccessToken(raw, outcome, now, claims)
 
-    def _stages(  # noqa: PLR0917 - what is known so far, so that nothing is found out again
+    def apart(self) -> Pipeline:
+        """Return the same pipeline for one explanation: it remembers no token, and spends no proof."""
+        return self._like(self._binding.looking(), self._revoked)
+
+    def unbound(self) -> Pipeline:
+        """Return the same pipeline for a program that has a token of somebody else: to revoke it, say.
+
+        Of such a token only the verdict counts: it may be revoked already, and nobody has to prove anything.
+        """
+        return self._like(ANYBODY, None)
+
+    def trusted_for(self, issuer: str) -> Generator[Effect, Any, tuple[tuple[Provider, KeySource], ...]]:
+        """Return the providers that speak for an issuer, each with where its keys are."""
+        yield from ()
+        return tuple(one for one in self._trusted if speaks_for(one[0], issuer))
+
+    def _like(self, binding: Binding, revoked: Revoked | None) -> Pipeline:
+        kind = type(self)
+        return kind(self._trusted, self._clock, binding, self._asks, SharedBound(0), revoked)
+
+    def _stages(
         self,
         deciding: Deciding,
-        verifier: JwtVerifier | SameIssuer,
-        raw: bytes,
+        verifier: AnyVerifier,
+        presented: Presented,
         header: Header,
         claims: ClaimsSet | None,
-        request: Incoming | None,
     ) -> Stages:
+        raw = presented.token
         try:
             verdict = yield from deciding
-            if verdict.may_be_kept:
-                verdict.digest = sha256(raw).digest()
-                self._verdicts.put(raw[-SIGNATURE_CHARACTERS_KEPT:], verdict)
-            if verdict.confirmation is not None:
-                prove(verdict, request)
+            if claims is None:
+                claims = verdict.taken()
+            self._keep(raw, verdict)
+            # Where its provider was asked too, the verdict has the claims of both.
+            token = AccessToken(raw, verdict, verdict.since, claims if verdict.kept is None else None)
+            yield from self._unless_revoked(verdict, token)
+            yield from self._proven(verdict, presented)
         except AuthError as error:
-            raise _told(error, header, verifier) from None
-        return AccessToken(raw, verdict, verdict.since, claims)
+            raise told(error, header, verifier) from None
+        return token
+
+    def _of_no_jwt(self, refusal: InvalidToken, presented: Presented, now: float) -> Stages:
+        """Have providers asked about what is not a JWT that is verified here; without one refuse it.
+
+        Raises:
+            InvalidToken: `refusal`, or that no provider is to be asked, or that all have been.
+        """
+        opaque, raw = self._opaque, presented.token
+        try:
+            if opaque is None:
+                raise refusal from None
+            issuer = _issuer_in(raw)
+            if issuer.__class__ is str and (
+                issuer in self._by_issuer or any(template.fits(issuer) for template, _ in self._by_template)
+            ):
+                raise refusal from None
+        finally:
+            del refusal  # or error, traceback and frame would be a cycle, left to the garbage collector
+        # Else a forger could tell the issuers whose JWTs are verified here from all others.
+        is_forged = issuer.__class__ is str and bool(self._by_issuer or self._by_template)
+        try:
+            askers = opaque.whom_to_ask(raw, issuer)
+            digest = sha256(raw).digest()
+            opaque.refuse_again(askers, digest, now)
+        except InvalidToken as error:
+            raise (_as_forged(error) if is_forged else error) from None
+        return self._asked(opaque.decide(askers, raw, digest), presented, is_forged=is_forged)
+
+    def _asked(self, deciding: Deciding, presented: Presented, *, is_forged: bool) -> Stages:
+        try:
+            verdict = yield from deciding
+        except InvalidToken as error:
+            raise (_as_forged(error) if is_forged else error) from None
+        self._keep(presented.token, verdict)
+        token = AccessToken(presented.token, verdict, verdict.since)
+        yield from self._unless_revoked(verdict, token)
+        yield from self._proven(verdict, presented)
+        return token
+
+    def _after_hearing(self, verdict: Verdict, presented: Presented, claims: ClaimsSet | None) -> Stages:
+        """Go on with a token of which there is a verdict, once it was heard what is revoked."""
+        token = AccessToken(presented.token, verdict, self._clock(), claims)
+        yield from self._unless_revoked(verdict, token)
+        yield from self._proven(verdict, presented)
+        return token
+
+    def _unless_revoked(self, verdict: Verdict, token: AccessToken) -> Generator[Effect, Any, None]:
+        """Refuse a token that was revoked; hear first what was, where that is not known."""
+        revoked = self._revoked
+        if revoked is None:
+            return
+        if not revoked.has_heard(self._clock()):
+            yield from revoked.hear(verdict)
+        revoked.refuse(verdict, token, self._clock())
+
+    def _refuse_revoked(self, verdict: Verdict, token: AccessToken, now: float) -> None:
+        assert self._revoked is not None  # noqa: S101 - asked only where there is one
+        self._revoked.refuse(verdict, token, now)
+
+    def _proven(self, verdict: Verdict, presented: Presented) -> Noting:
+        """Have proven what a token is bound to, and wait for where that is noted."""
+        noting = self._prove(verdict, presented)
+        if noting is not None:
+            yield from noting
+
+    def _prove(self, verdict: Verdict, presented: Presented) -> Noting | None:
+        """Have proven what a token is bound to, after a wait; return what is left of that."""
+        if verdict.confirmation is not None or presented.scheme is not BEARER:
+            return self._binding.prove(verdict, presented, self._clock())
+        if self._binding.proofs is not None:
+            self._binding.proofs.look_for_stray(presented.request)
+        return None
+
+    def _keep(self, raw: bytes, verdict: Verdict) -> None:
+        """Remember a verdict that was waited for, unless one of those who waited with us has done so."""
+        if not verdict.may_be_kept:
+            return
+        piece = raw[-SIGNATURE_CHARACTERS_KEPT:]
+        found = self._verdicts.young.get(piece)
+        if (
+            found is None
+            or found.keys is not verdict.keys
+            or not found.since <= verdict.since < found.until
+            or not raw.startswith(known := found.known)
+            or sha256(raw[len(known) :]).digest() != found.digest
+        ):
+            verdict.digest = sha256(raw[len(verdict.known) :]).digest()
+            self._verdicts.put(piece, verdict)
 
     def _header(self, segment: bytes) -> Header:
         header = self._headers.get(segment)
@@ -169,21 +358,70 @@ class Pipeline:
                 self._headers.put(segment, header)
         return header
 
-    def _of_any_issuer(self, issuer: Any) -> JwtVerifier | SameIssuer:
+    def _of_any_issuer(self, issuer: Any) -> AnyVerifier:
         """The providers that take the tokens of issuers that no other has (RFC 7519, section 4.1.1)."""
         if issuer is not None and issuer.__class__ is not str:
             raise InvalidToken("invalid_claim", "The token's 'iss' claim is malformed.")
+        for template, verifier in self._by_template:
+            if issuer is not None and template.fits(issuer):
+                return verifier
         chosen = self._by_issuer.get(None)
-        if chosen is not None:
+        if chosen is not None and not (self._opaque is not None and self._opaque.asks_about(issuer)):
             return chosen
         if issuer is None:
             raise InvalidToken("missing_claim", "The token has no 'iss' claim.")
-        raise InvalidToken("issuer", NOT_TRUSTED)
+        error = InvalidToken("issuer", NOT_TRUSTED)
+        error.facts = {"issuers": tuple(self._by_issuer), "unverified_iss": issuer}
+        raise error
 
 
-def _told(error: AuthError, header: Header, verifier: JwtVerifier | SameIssuer) -> AuthError:
+def noted(noting: Noting, token: AccessToken, kid: str | None = None) -> Stages:
+    """Admit a token once its proof was noted where a fleet does."""
+    try:
+        yield from noting
+    except AuthError as error:
+        error.kid = kid
+        raise
+    return token
+
+
+def _know(verdict: Verdict, raw: bytes) -> None:
+    """Keep what is signed of a token that came a second time: comparing is quicker than hashing.
+
+    Without its signature it is not a token: nobody who reads the memory of the process could use it.
+    """
+    known = raw[: raw.rindex(b".") + 1]
+    weight = getsizeof(known)
+    if verdict.weight + weight <= REMEMBERED.half:
+        # A thread that finds one of the two already, and not the other, takes the token for a new one.
+        verdict.known, verdict.digest = known, sha256(raw[len(known) :]).digest()
+        verdict.weight += weight
+        REMEMBERED.weigh(weight)
+
+
+def _as_forged(error: InvalidToken) -> InvalidToken:
+    """The refusal of a JWT that nobody vouches for, in the words for those that are verified here."""
+    if error.reason not in ("inactive", "malformed"):
+        return error
+    alike = InvalidToken(error.reason, NOT_TRUSTED)
+    alike.provider = error.provider
+    return alike
+
+
+def _issuer_in(raw: bytes) -> Any:
+    """The issuer that a token names which was not read as a JWT, whatever is wrong with it; else None."""
+    if raw.count(b".") != 2:
+        return None
+    try:
+        return unread_issuer(base64url.decode(split(raw)[1]))
+    except (JoseError, ValueError):
+        return None
+
+
+def told(error: AuthError, header: Header, verifier: AnyVerifier) -> AuthError:
     """Add for operators what was asked for, and of whom."""
     error.kid = header.kid
-    if isinstance(verifier, JwtVerifier):
-        error.provider = verifier.provider.name
+    if error.provider is None:
+        provider = getattr(verifier, "provider", None)  # several have one each
+        error.provider = None if provider is None else provider.name
     return error

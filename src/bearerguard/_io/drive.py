@@ -1,25 +1,46 @@
 """The drivers: each performs the effects that a flow yields, and sends back their outcome.
 
 `perform` and `aperform` are the two places where an admission has a colour, sync or async; `run_fetch` drives
-the fetches of the refresh thread, which is always sync. A flow that never yields is never driven: see
+the fetches of the refresh thread, and `run_question` the
+questions about tokens, which have threads of their own. A flow that never yields is never driven: see
 `bearerguard.server`.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, TypeVar, assert_never, cast
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
 
-from bearerguard._flows.effects import CallSource, FetchFailed, HttpGet, WaitForKeys
-from bearerguard._flows.pipeline import Effect, Stages
+from bearerguard._flows.effects import (
+    Answered,
+    AskIntrospection,
+    AskReplays,
+    CallSource,
+    FetchFailed,
+    HearRevocations,
+    HttpGet,
+    HttpPost,
+    QuestionFailed,
+    ResolveIssuer,
+    SpendOnce,
+    WaitForKeys,
+    WantMetadata,
+    WriteRevocation,
+)
+from bearerguard._flows.jwt import Effect
 from bearerguard.token import AccessToken
 
 if TYPE_CHECKING:
+    from bearerguard._flows.introspection_client import Asking
     from bearerguard._io.http import Session
+    from bearerguard._io.introspection_source import IntrospectionSource
+    from bearerguard._io.issuers import Issuers
     from bearerguard._io.remote_keys import RemoteKeySource
+    from bearerguard._io.revocations import Revocations
 
 R = TypeVar("R")
+E = TypeVar("E")
 
 
 def perform(effect: Effect) -> Any:
@@ -27,6 +48,18 @@ def perform(effect: Effect) -> Any:
     match effect:
         case WaitForKeys():
             return _source_of(effect).wait(effect.cause)
+        case AskIntrospection():
+            return _asked_of(effect).ask(effect.token, effect.digest)
+        case ResolveIssuer():
+            return _register_of(effect).resolve(effect.issuer)
+        case AskReplays():
+            return effect.store.ask(effect.key, effect.seconds)
+        case HearRevocations():
+            return _kept_by(effect).hear()
+        case WriteRevocation():
+            return _kept_by(effect).write(effect.entry)
+        case SpendOnce():
+            return _kept_by(effect).spend(effect.name, effect.seconds)
         case _:
             assert_never(effect)
 
@@ -36,20 +69,32 @@ async def aperform(effect: Effect) -> Any:
     match effect:
         case WaitForKeys():
             return await _source_of(effect).wait_async(effect.cause)
+        case AskIntrospection():
+            return await _asked_of(effect).ask_async(effect.token, effect.digest)
+        case ResolveIssuer():
+            return await _register_of(effect).resolve_async(effect.issuer)
+        case AskReplays():
+            return await effect.store.ask_async(effect.key, effect.seconds)
+        case HearRevocations():
+            return await _kept_by(effect).hear_async()
+        case WriteRevocation():
+            return await _kept_by(effect).write_async(effect.entry)
+        case SpendOnce():
+            return await _kept_by(effect).spend_async(effect.name, effect.seconds)
         case _:
             assert_never(effect)
 
 
-class Admission:
-    """An admission that has to wait; to be driven once, by `wait` or by `await`."""
+class Driven(Generic[R]):
+    """A flow that may have to wait; to be driven once, by `wait` or by `await`."""
 
     __slots__ = ("stages",)
 
-    def __init__(self, stages: Stages) -> None:
-        self.stages: Stages = stages
+    def __init__(self, stages: Generator[Effect, Any, R]) -> None:
+        self.stages: Generator[Effect, Any, R] = stages
 
-    def wait(self) -> AccessToken:
-        """Return the verified token; block the thread meanwhile.
+    def wait(self) -> R:
+        """Return what comes of it; block the thread meanwhile.
 
         Raises:
             AuthError: the refusal.
@@ -60,22 +105,28 @@ class Admission:
             while True:
                 effect = stages.send(perform(effect))
         except StopIteration as stop:
-            return cast("AccessToken", stop.value)
+            return cast("R", stop.value)
 
-    def __await__(self) -> Generator[Any, Any, AccessToken]:
+    def __await__(self) -> Generator[Any, Any, R]:
         return self._suspended().__await__()
 
-    async def _suspended(self) -> AccessToken:
+    async def _suspended(self) -> R:
         stages, self.stages = self.stages, _driven()
         try:
             effect = next(stages)
             while True:
                 effect = stages.send(await aperform(effect))
         except StopIteration as stop:
-            return cast("AccessToken", stop.value)
+            return cast("R", stop.value)
 
 
-def _driven() -> Stages:
+class Admission(Driven[AccessToken]):
+    """An admission that has to wait; it brings the verified token."""
+
+    __slots__ = ()
+
+
+def _driven() -> Generator[Effect, Any, Any]:
     """The rest of a flow that was driven: a finished generator would return None, without an error."""
     yield from ()
     raise RuntimeError("this admission has been waited for already: wait once, and keep its token")
@@ -83,11 +134,38 @@ def _driven() -> Stages:
 
 def run_fetch(flow: Generator[HttpGet | CallSource, Any, R], session: Session | None) -> R:
     """Drive a fetch of keys, on the thread that the refresh has to itself."""
+    return _run(flow, lambda effect: _perform_fetch(effect, session))
+
+
+def run_question(flow: Asking, session: Session, metadata: Callable[[], Mapping[str, Any]]) -> Answered:
+    """Drive a question about a token, on a thread that nobody waits on.
+
+    Args:
+        flow: the question.
+        session: what asks it.
+        metadata: returns those of the issuer; it may wait, and raise `FetchFailed`.
+    """
+
+    def perform_question(effect: HttpPost | CallSource | WantMetadata | Effect) -> Any:
+        match effect:
+            case HttpPost():
+                return session.post(effect)
+            case CallSource():
+                return _own_token(effect)
+            case WantMetadata():
+                return metadata()
+            case _:
+                return perform(effect)  # for the keys of a signed answer
+
+    return _run(flow, perform_question)
+
+
+def _run(flow: Generator[E, Any, R], carry_out: Callable[[E], Any]) -> R:
     try:
         effect = next(flow)
         while True:
             try:
-                answer = _perform_fetch(effect, session)
+                answer = carry_out(effect)
             except FetchFailed as failure:
                 effect = flow.throw(failure)
             else:
@@ -108,14 +186,26 @@ def _perform_fetch(effect: HttpGet | CallSource, session: Session | None) -> Any
 
 def _called(effect: CallSource) -> Any:
     try:
-        material = effect.function()
-        if inspect.isawaitable(material):
-            import anyio  # noqa: PLC0415 - fetching has loaded it; mere verifying does without
-
-            material = anyio.run(_awaited, material)
+        return _returned_by(effect)
     except BaseException as problem:  # noqa: BLE001 - whatever a user's function raises is a failed refresh
         raise FetchFailed("function", f"the key function raised {problem!r}") from None
-    return material
+
+
+def _own_token(effect: CallSource) -> Any:
+    try:
+        return _returned_by(effect)
+    except BaseException as problem:  # noqa: BLE001 - as above
+        # Its text may have a secret in it.
+        raise QuestionFailed("token", f"the function token= raised {type(problem).__name__}") from None
+
+
+def _returned_by(effect: CallSource) -> Any:
+    value = effect.function()
+    if inspect.isawaitable(value):
+        import anyio  # noqa: PLC0415 - fetching has loaded it; mere verifying does without
+
+        value = anyio.run(_awaited, value)
+    return value
 
 
 async def _awaited(awaitable: Any) -> Any:
@@ -125,3 +215,15 @@ async def _awaited(awaitable: Any) -> Any:
 def _source_of(effect: WaitForKeys) -> RemoteKeySource:
     # Only fetched keys are ever waited for; given ones are always there.
     return cast("RemoteKeySource", effect.source)
+
+
+def _asked_of(effect: AskIntrospection) -> IntrospectionSource:
+    return cast("IntrospectionSource", effect.source)
+
+
+def _register_of(effect: ResolveIssuer) -> Issuers:
+    return cast("Issuers", effect.register)
+
+
+def _kept_by(effect: HearRevocations | WriteRevocation | SpendOnce) -> Revocations:
+    return cast("Revocations", effect.ear)

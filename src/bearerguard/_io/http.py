@@ -1,4 +1,4 @@
-"""One GET for keys, over httpx2, with what httpx2 has no setting for: a total deadline and a size limit.
+"""One request for keys, or about a token, with what httpx2 has no setting for: a deadline and a size limit.
 
 Redirects are never followed, whatever the options say, and nothing that one answer brought can keep the next
 question from being asked. Loopback is asked without a proxy and without a resolver. The client library is
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.address import is_on_this_machine
 from bearerguard._core.validator import usable_validator
-from bearerguard._flows.effects import FetchFailed, HttpAnswer, HttpGet
+from bearerguard._flows.effects import FetchFailed, HttpAnswer, HttpGet, HttpPost
 from bearerguard._limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
 from bearerguard.errors import ConfigurationError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _ACCEPT = "application/json, application/jwk-set+json;q=0.9, */*;q=0.5"
+_FOREIGN_CODE = frozenset({"auth", "event_hooks", "mounts", "transport"})
 _NO_ANSWER = frozenset({"client", "connection", "timeout"})
 _ABOUT_THE_KEYS = frozenset({200, 304})
 _DISLIKED = frozenset({400, 403, 412, 431})
@@ -37,23 +38,35 @@ _DISLIKED = frozenset({400, 403, 412, 431})
 
 
 class HttpClient:
-    """Fetches documents within bounds. A connection lives as long as one refresh.
+    """Fetches documents within bounds. A connection lives as long as its session.
 
     Args:
         options: arguments of `httpx2.Client`.
+        seconds: how long a request may take in all, unless the options say so.
+        max_bytes: how much an answer may have.
         defers: whether the library is loaded with the first refresh, unless it has to look at options.
 
     Raises:
         ConfigurationError: where `httpx2.Client` does not take the options.
     """
 
-    def __init__(self, options: Mapping[str, Any], *, defers: bool = False) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        *,
+        seconds: float = FETCH_TIMEOUT,
+        max_bytes: int = MAX_KEY_SET_BYTES,
+        defers: bool = False,
+    ) -> None:
         self.library: Any = None
-        self.timeout = FETCH_TIMEOUT
+        self.connections: Any = None
+        """What looks into the library's connections; loaded with it."""
+        self.timeout = seconds
+        self.max_bytes = max_bytes
         self._given = options
-        timeout = options.get("timeout", FETCH_TIMEOUT)
+        timeout = options.get("timeout", seconds)
         if defers and options.keys() <= {"timeout"} and isinstance(timeout, int | float):
-            self.timeout = _seconds_in_all(timeout)
+            self.timeout = _seconds_in_all(timeout, seconds)
         else:
             self.load()
 
@@ -63,6 +76,8 @@ class HttpClient:
             return
         # Here, so that `import bearerguard` does not pay for it, nor does the first request.
         import httpx2  # noqa: PLC0415
+
+        from bearerguard._io import open_connections  # noqa: PLC0415 - it imports the library
 
         codecs.lookup("idna")  # which every name of a host is looked up by, and which takes time to load
         options = self._given
@@ -79,7 +94,7 @@ class HttpClient:
         try:
             mounts = self._options.get("mounts") or {}
             self._options["mounts"] = {where: mount and _Lent(mount) for where, mount in mounts.items()}
-            self.timeout = _seconds_in_all(self._options.get("timeout", FETCH_TIMEOUT))
+            self.timeout = _seconds_in_all(self._options.get("timeout", self.timeout), self.timeout)
             headers = httpx2.Headers({"Accept": _ACCEPT})
             headers.update(self._options.get("headers"))
             self._options["headers"] = headers
@@ -88,14 +103,24 @@ class HttpClient:
             if self._loads_certificates:
                 tried["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             httpx2.Client(**tried).close()
-            self.library = httpx2
+            self.library, self.connections = httpx2, open_connections
         except Exception as problem:  # noqa: BLE001 - whatever its constructor makes of a user's options
             raise ConfigurationError(_what_is_not_taken(httpx2.Client, options, problem)) from None
 
     def session(self) -> Session:
-        """Return what fetches the documents of one refresh, within the time it has in all."""
+        """Return what fetches the documents of one refresh, or asks one question after the other."""
         self.load()
         return Session(self)
+
+    @property
+    def runs_foreign_code(self) -> bool:
+        """Whether the options have code of the program's own, which may take as long as it likes."""
+        return not self._given.keys().isdisjoint(_FOREIGN_CODE)
+
+    @property
+    def cookies(self) -> Any:
+        """The cookies in the options."""
+        return self._options.get("cookies")
 
     @property
     def _loads_certificates(self) -> bool:
@@ -119,20 +144,51 @@ class HttpClient:
         return client
 
 
+class NotConnected(Exception):
+    """There is not a connection to ask over, and none may be opened. Nothing was asked."""
+
+
 class Session:
-    """The requests of one refresh; `abort` ends them from another thread."""
+    """Requests that share connections and the time that they have; `cut` ends them from elsewhere."""
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
         self._httpx2 = client.library
         self._deadline = time.monotonic() + client.timeout
         self._open: dict[bool, httpx2.Client] = {}
-        self._is_aborted = False
+        self._by_url: dict[str, tuple[httpx2.Client, httpx2.URL]] = {}  # a URL takes long to parse
+        self._asked: str | None = None
+        self.is_aborted = False
+        self.has_asked = False
+        """Whether anything was sent since `restart`."""
+        self.connects = True
+        """Whether it may open a connection, for which it may look up a name, and nobody can end that."""
+
+    def restart(self, deadline: float) -> None:
+        """Begin another question on the same connections, with nothing of what the last one brought.
+
+        Args:
+            deadline: until when it may take, by the monotonic clock.
+        """
+        self._deadline, self.has_asked = deadline, False
+        for client in self._open.values():
+            if len(client.cookies.jar):
+                client.cookies = self._client.cookies
+
+    def cut(self) -> None:
+        """Free a thread that is stuck in it sooner; from another thread.
+
+        That thread is to `abort` it when it comes back. Nobody else may: what TLS reads from is a number, and
+        once that is closed it may be the number of another connection of the program.
+        """
+        self.is_aborted = True
+        for client, url in list(self._by_url.values()):
+            self._client.connections.cut(client, url)
 
     def abort(self) -> None:
-        """Close the connections, so that a thread that is stuck in one is freed sooner."""
-        self._is_aborted = True
-        for client in list(self._open.values()):
+        """Close the connections; by the thread that asks over them, or when nobody does."""
+        self.is_aborted = True
+        for client in self._open.values():
             client.close()
 
     def get(self, request: HttpGet) -> HttpAnswer:
@@ -156,7 +212,7 @@ class Session:
             try:
                 answer = self._ask(url, condition, deadline, is_whole=is_whole)
             except FetchFailed as failure:
-                if failure.kind not in _NO_ANSWER or self._is_aborted or time.monotonic() >= deadline:
+                if failure.kind not in _NO_ANSWER or self.is_aborted or time.monotonic() >= deadline:
                     raise
             else:
                 if answer.status in _ABOUT_THE_KEYS:
@@ -172,18 +228,55 @@ class Session:
 
     def _ask(self, url: str, condition: str | None, deadline: float, *, is_whole: bool) -> HttpAnswer:
         """Send one request. `is_whole`: each part of it may take as long as the options say."""
-        httpx2 = self._httpx2
-        options: dict[str, Any] = {"headers": {"Accept-Encoding": "identity"}, "follow_redirects": False}
+        options: dict[str, Any] = {"headers": {}}
         if condition is not None:
             options["headers"]["If-None-Match"] = condition
         if not is_whole:
             options["timeout"] = max(0.001, deadline - time.monotonic())
+        return self._exchange("GET", url, deadline, **options)
+
+    def post(self, request: HttpPost) -> HttpAnswer:
+        """Send a form, in the time that is left.
+
+        Raises:
+            FetchFailed: as `get`, and `reset`: the connection was, before anything came of it.
+            NotConnected: there is not a connection to ask over, and it may not open one.
+        """
+        if not self.connects and not self._is_connected(request.url):
+            raise NotConnected
+        options: dict[str, Any] = {"content": request.form, "headers": request.headers}
+        options["timeout"] = max(0.001, self._deadline - time.monotonic())
+        self.has_asked = True
+        answer = self._exchange("POST", request.url, self._deadline, **options)
+        self._asked = request.url
+        return answer
+
+    def _is_connected(self, url: str) -> bool:
+        if url != self._asked or self.is_aborted:
+            return False
+        return bool(self._client.connections.has_open(*self._client_for(url)))
+
+    def _exchange(self, method: str, url: str, deadline: float, **options: Any) -> HttpAnswer:
+        if self.is_aborted:
+            raise FetchFailed("connection", f"{url} is not asked any more")
+        httpx2 = self._httpx2
+        options["headers"] = {"Accept-Encoding": "identity", **options["headers"]}
+        has_begun = False
         try:
-            with self._client_for(url).stream("GET", url, **options) as response:
+            client, where = self._client_for(url)
+            with client.stream(method, where, follow_redirects=False, **options) as response:
+                has_begun = True
                 body = self._read(response, url, deadline)
+            self._drop_what_nobody_asked_for(method, url, client, where)
             fields = response.headers
-            etag = usable_validator(fields.get("etag"))
-            return HttpAnswer(response.status_code, body, fields.get("cache-control"), etag)
+            return HttpAnswer(
+                response.status_code,
+                body,
+                fields.get("cache-control"),
+                usable_validator(fields.get("etag")),
+                fields.get("content-type"),
+                fields.get("retry-after"),
+            )
         except FetchFailed:
             raise
         except httpx2.TimeoutException as problem:
@@ -191,31 +284,57 @@ class Session:
         except httpx2.LocalProtocolError:
             # Its message has the header in it, and a header may be a password.
             raise FetchFailed("client", f"{url}: a header in http_options is not valid in HTTP") from None
+        except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError) as problem:
+            kind = "connection" if has_begun or method == "GET" else "reset"
+            raise FetchFailed(kind, f"{url}: {_say(problem)}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, RuntimeError) as problem:
             raise FetchFailed("connection", f"{url}: {_say(problem)}") from None
         except Exception as problem:  # noqa: BLE001 - a transport of the user's own may raise anything
-            raise FetchFailed("client", f"{url}: the HTTP client failed: {_say(problem)}") from None
+            said = _say(problem) if method == "GET" else type(problem).__name__  # it may show what was sent
+            raise FetchFailed("client", f"{url}: the HTTP client failed: {said}") from None
 
-    def _client_for(self, url: str) -> httpx2.Client:
+    def _drop_what_nobody_asked_for(
+        self, method: str, url: str, client: httpx2.Client, where: httpx2.URL
+    ) -> None:
+        """Ask nothing more over a connection that brought more than the answer.
+
+        Raises:
+            FetchFailed: what it brought may as well be the answer, to a question about a token.
+        """
+        rest = self._client.connections.unasked(client, where)
+        if rest == b"":
+            return
+        self._open = {is_here: one for is_here, one in self._open.items() if one is not client}
+        self._by_url = {of: known for of, known in self._by_url.items() if known[0] is not client}
+        client.close()
+        if method == "POST" and rest is not None and rest.strip(b"\r\n"):
+            raise FetchFailed("connection", f"{url} sent more than one answer")
+
+    def _client_for(self, url: str) -> tuple[httpx2.Client, httpx2.URL]:
         """One client for this machine, and one for all others: only the latter may know proxies."""
-        is_here = is_on_this_machine(url)
-        if is_here not in self._open:
-            self._open[is_here] = self._client.open(url)
-            if self._is_aborted:  # while it was opened
-                self._open[is_here].close()
-        return self._open[is_here]
+        known = self._by_url.get(url)
+        if known is None:
+            is_here = is_on_this_machine(url)
+            client = self._open.get(is_here)
+            if client is None:
+                client = self._open[is_here] = self._client.open(url)
+                if self.is_aborted:  # while it was opened
+                    client.close()
+            known = self._by_url[url] = client, self._httpx2.URL(url)
+        return known
 
     def _read(self, response: httpx2.Response, url: str, deadline: float) -> bytes:
         """Read the body, counting what comes in and what it decodes to."""
+        most = self._client.max_bytes
         if response.is_stream_consumed:  # a transport of the user's own, which read the body before us
-            if len(response.content) > MAX_KEY_SET_BYTES:
-                raise FetchFailed("too_large", f"{url} sent more than {MAX_KEY_SET_BYTES} bytes")
+            if len(response.content) > most:
+                raise FetchFailed("too_large", f"{url} sent more than {most} bytes")
             return response.content
         raw = bytearray()
         for chunk in response.iter_raw():
             raw += chunk
-            if len(raw) > MAX_KEY_SET_BYTES:
-                raise FetchFailed("too_large", f"{url} sent more than {MAX_KEY_SET_BYTES} bytes")
+            if len(raw) > most:
+                raise FetchFailed("too_large", f"{url} sent more than {most} bytes")
             if time.monotonic() > deadline:
                 raise FetchFailed("timeout", f"{url} did not finish in time")
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -223,7 +342,7 @@ class Session:
             return bytes(raw)
         if encoding not in ("gzip", "deflate"):
             raise FetchFailed("encoding", f"{url} answered in the content encoding {encoding!r:.40}")
-        return _inflate(bytes(raw), url)
+        return _inflate(bytes(raw), url, most)
 
 
 def _checked_verify(verify: Any) -> Any:
@@ -267,22 +386,22 @@ def _own_authorities(path: Any) -> ssl.SSLContext:
         ) from None
 
 
-def _inflate(raw: bytes, url: str) -> bytes:
-    """Decode gzip or zlib, never to more than a key set may have."""
+def _inflate(raw: bytes, url: str, most: int) -> bytes:
+    """Decode gzip or zlib, never to more bytes than an answer may have."""
     try:
-        body = zlib.decompressobj(wbits=47).decompress(raw, MAX_KEY_SET_BYTES + 1)
+        body = zlib.decompressobj(wbits=47).decompress(raw, most + 1)
     except zlib.error:
         raise FetchFailed("encoding", f"{url} sent a body that does not decompress") from None
-    if len(body) > MAX_KEY_SET_BYTES:
-        raise FetchFailed("too_large", f"{url} sent more than {MAX_KEY_SET_BYTES} bytes, decompressed")
+    if len(body) > most:
+        raise FetchFailed("too_large", f"{url} sent more than {most} bytes, decompressed")
     return body
 
 
-def _seconds_in_all(timeout: Any) -> float:
+def _seconds_in_all(timeout: Any, usual: float) -> float:
     """How long a refresh may take: a number as it is, the longest part of an `httpx2.Timeout`."""
     parts = [timeout] if isinstance(timeout, int | float) else list(_timeout_parts(timeout))
     given = [float(part) for part in parts if part is not None and math.isfinite(part) and part > 0]
-    return max(given, default=FETCH_TIMEOUT)
+    return max(given, default=usual)
 
 
 def _timeout_parts(timeout: Any) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from bearerguard._core.refresh_schedule import Reason, RefreshSchedule
 from bearerguard._flows.discovery import discover
@@ -31,12 +31,18 @@ class MetadataSource(SingleFlight[dict[str, Any]]):
         issuer: an address that may be asked.
         client: what fetches them.
         clock: seconds since 1970.
+        at: where it is asked, where that does not follow from the issuer.
     """
 
-    def __init__(self, issuer: str, *, client: HttpClient, clock: Callable[[], float]) -> None:
+    operation: ClassVar[str] = "metadata"
+
+    def __init__(
+        self, issuer: str, *, client: HttpClient, clock: Callable[[], float], at: str | None = None
+    ) -> None:
         super().__init__(issuer, clock=clock, seconds=client.timeout)
         self.known: Metadata | None = None
         self._client = client
+        self._at = at
         self._known_at = 0.0
         self._schedule = RefreshSchedule()
         self._told: str | None = None
@@ -66,6 +72,16 @@ class MetadataSource(SingleFlight[dict[str, Any]]):
             self._note_patience(flight, patience)
         return self.known
 
+    def need(self, patience: float) -> Metadata | None:
+        """The same as `wait`, for those who can do nothing without: it is tried again as soon as for keys."""
+        if self.known is not None:
+            self.ask_ahead()
+            return self.known
+        flight = self.join("missing")
+        if flight is not None:
+            self.wait_until_over(flight, "missing", patience)
+        return self.known
+
     async def wait_async(self, patience: float) -> Metadata | None:
         """The same for a task of any event loop."""
         flight = self._join(patience)
@@ -89,7 +105,7 @@ class MetadataSource(SingleFlight[dict[str, Any]]):
 
     def _may_begin(self, reason: Reason, now: float) -> bool:
         is_due = not self._is_younger_than(METADATA_LIFETIME, now)
-        return is_due and self._schedule.rest(reason, now, in_hand=True) <= 0
+        return is_due and self._schedule.rest(reason, now, in_hand=reason != "missing") <= 0
 
     def _is_younger_than(self, seconds: float, now: float) -> bool:
         return self.known is not None and self._known_at <= now < self._known_at + seconds
@@ -99,7 +115,7 @@ class MetadataSource(SingleFlight[dict[str, Any]]):
 
     def _ask(self, flight: Flight) -> dict[str, Any]:
         flight.session = self._client.session()
-        return run_fetch(discover(self._subject), flight.session)
+        return run_fetch(discover(self._subject, at=self._at), flight.session)
 
     def _learn(self, outcome: dict[str, Any] | FetchFailed, *, at: float, waited_at: float | None) -> None:
         if isinstance(outcome, FetchFailed):

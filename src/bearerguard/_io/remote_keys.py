@@ -10,8 +10,9 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -26,6 +27,7 @@ from bearerguard._limits import FETCH_TIMEOUT, MAX_PATIENT_THREADS, UNKNOWN_KID_
 
 if TYPE_CHECKING:
     from bearerguard._io.metadata import MetadataSource
+    from bearerguard._io.shared_keys import SharedKeys
 
 _logger = logging.getLogger("bearerguard")
 
@@ -38,7 +40,13 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
 
 
-class RemoteKeySource(SingleFlight[Fetched]):
+class Adopted(msgspec.Struct, frozen=True):
+    """What another process of the fleet got."""
+
+    key_set: KeySet
+
+
+class RemoteKeySource(SingleFlight["Fetched | Adopted"]):
     """A key source that fetches.
 
     Args:
@@ -49,6 +57,7 @@ class RemoteKeySource(SingleFlight[Fetched]):
         metadata: the issuer's metadata, where keys are discovered from it.
         chance: a source of random numbers from 0 to 1.
         patience: for how many seconds a request waits for newer keys while there are keys in hand.
+        shared: what the processes of a fleet tell each other of these keys; None where nobody shares them.
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class RemoteKeySource(SingleFlight[Fetched]):
         metadata: MetadataSource | None = None,
         chance: Callable[[], float] = random.random,
         patience: float = UNKNOWN_KID_PATIENCE,
+        shared: SharedKeys | None = None,
     ) -> None:
         seconds = FETCH_TIMEOUT if client is None else client.timeout
         super().__init__(str(origin), clock=clock, seconds=seconds)
@@ -72,10 +82,13 @@ class RemoteKeySource(SingleFlight[Fetched]):
         self.patience = patience
         self._metadata = metadata
         self._chance = chance
-        self._schedule = RefreshSchedule()
+        self._shared = shared
+        self._schedule = self._schedule_before = RefreshSchedule()
         self._in_haste = False
         self._told: set[str] = set()
         self._places = threading.BoundedSemaphore(MAX_PATIENT_THREADS)
+
+    operation: ClassVar[str] = "keys"
 
     # -- asked by the pipeline -----------------------------------------------------------------------
 
@@ -139,14 +152,15 @@ class RemoteKeySource(SingleFlight[Fetched]):
             waited_for: the refresh that was waited for, which may be under way still, or have failed.
         """
         now = self.clock()
-        rest = self._schedule.rest("missing", now, in_hand=self._in_hand(now))
+        rest = self._schedule.rest("missing", now, in_hand=self.is_usable(now))
         if rest > 0:
             return rest
         if waited_for is not None and (waited_for.has_failed or self._flight is waited_for):
             return 1.0
-        return None if self._in_hand(now) else 1.0
+        return None if self.is_usable(now) else 1.0
 
-    def _in_hand(self, now: float) -> bool:
+    def is_usable(self, now: float) -> bool:
+        """Whether there are keys in hand that are not too old."""
         key_set = self.key_set
         return key_set is not None and now < key_set.usable_until
 
@@ -163,13 +177,13 @@ class RemoteKeySource(SingleFlight[Fetched]):
         """When the next refresh may start, in seconds of the server's clock; None where none ever will."""
         now = self.clock()
         due = now if self.key_set is None else self.key_set.refresh_at
-        allowed = now + self._schedule.rest("ahead", now, in_hand=self._in_hand(now))
+        allowed = now + self._schedule.rest("ahead", now, in_hand=self.is_usable(now))
         return max(due, allowed) if isfinite(due) else None
 
     # -- the refresh ---------------------------------------------------------------------------------
 
     def _may_begin(self, reason: Reason, now: float) -> bool:
-        in_hand = self._in_hand(now)
+        in_hand = self.is_usable(now)
         if reason == "missing" and in_hand:
             return False
         if reason == "ahead" and not self._is_due(now):
@@ -181,9 +195,41 @@ class RemoteKeySource(SingleFlight[Fetched]):
         return key_set is None or not key_set.fetched_at <= now < key_set.refresh_at
 
     def _begun(self, reason: Reason, now: float) -> None:
+        self._schedule_before = self._schedule
         self._schedule = self._schedule.begun(reason, now)
 
-    def _ask(self, flight: Flight) -> Fetched:
+    def _ask(self, flight: Flight) -> Fetched | Adopted:
+        shared = self._shared
+        if shared is None:
+            return self._fetch(flight)
+        will_do = partial(self._will_do, reason=flight.reason)
+        found = shared.newer(self)
+        if found is not None and will_do(found):
+            return Adopted(found)
+        with shared.turn(self, flight.ticket, self._timeout, will_do=will_do) as got:
+            if got is not None:
+                return Adopted(got)
+            asked_at = self.clock()
+            try:
+                fetched = self._fetch(flight)
+            except FetchFailed:
+                if found is None or flight.reason != "missing":
+                    raise
+                return Adopted(found)  # it is due, and better than nothing
+            shared.publish(self._dated(fetched, asked_at))
+            return fetched
+
+    def _will_do(self, key_set: KeySet, reason: Reason) -> bool:
+        """Whether keys that another process got make it needless to ask for them.
+
+        For a key that nobody knows, or under which a signature does not verify, they have to be other keys.
+        """
+        if self.clock() >= key_set.refresh_at:
+            return False
+        known = self.key_set
+        return reason in ("missing", "ahead") or known is None or key_set.keys is not known.keys
+
+    def _fetch(self, flight: Flight) -> Fetched:
         if self.client is not None:
             flight.session = self.client.session()
         in_hand = None
@@ -192,8 +238,12 @@ class RemoteKeySource(SingleFlight[Fetched]):
         flow = fetch_keys(self.origin, self.key_set, in_haste=self._in_haste, metadata=in_hand)
         return run_fetch(flow, flight.session)
 
-    def _learn(self, outcome: Fetched | FetchFailed, *, at: float, waited_at: float | None) -> None:
-        if isinstance(outcome, Fetched):
+    def _learn(self, outcome: Fetched | Adopted | FetchFailed, *, at: float, waited_at: float | None) -> None:
+        if isinstance(outcome, Adopted):
+            self.key_set = outcome.key_set
+            # Nobody was asked here: the next may be, at once.
+            self._schedule = self._schedule_before.succeeded()
+        elif isinstance(outcome, Fetched):
             self.key_set = self._dated(outcome, at)
             if outcome.doubt is not None:
                 self.last_failure = Failure(at, outcome.doubt.kind, str(outcome.doubt))
@@ -216,10 +266,14 @@ class RemoteKeySource(SingleFlight[Fetched]):
             is_whole=fetched.is_whole,
         )
 
-    def _tell(self, outcome: Fetched | FetchFailed) -> None:
+    def _tell(self, outcome: Fetched | Adopted | FetchFailed) -> None:
         """Log what happened; the same trouble once, until it has passed."""
         if isinstance(outcome, FetchFailed):
             self._warn_once(outcome.kind, "could not be refreshed (%s): %s", outcome.kind, outcome)
+            return
+        if isinstance(outcome, Adopted):
+            number = len(outcome.key_set.keys.all)
+            _logger.info("keys of %s taken over from another process: %d keys", self.origin, number)
             return
         doubt = outcome.doubt
         self._told &= {*outcome.left_out, *(() if doubt is None else (doubt.kind,))}

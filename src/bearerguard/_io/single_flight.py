@@ -14,13 +14,15 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from math import inf
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from bearerguard._core.refresh_schedule import Reason
 from bearerguard._flows.effects import FetchFailed
 from bearerguard._io.http import Session
 from bearerguard._io.ticket import Ticket
+from bearerguard._io.watched import Watched
 from bearerguard._limits import FROZEN_AFTER, MAX_STUCK_REFRESHES
 
 T = TypeVar("T")
@@ -34,7 +36,7 @@ class Flight:
     `waiting` counts the requests that will be refused if it brings nothing; `has_failed` tells them that.
     """
 
-    __slots__ = ("begun_at", "has_failed", "reason", "session", "thread", "ticket", "waiting")
+    __slots__ = ("begun_at", "has_failed", "reason", "session", "thread", "ticket", "waiting", "watched")
 
     def __init__(self, reason: Reason, begun_at: float, seconds: float) -> None:
         self.reason: Reason = reason
@@ -42,6 +44,7 @@ class Flight:
         self.ticket = Ticket(seconds)
         self.session: Session | None = None
         self.thread: threading.Thread | None = None
+        self.watched: Watched | None = None
         self.waiting = 0
         self.has_failed = False
 
@@ -50,12 +53,16 @@ class SingleFlight(ABC, Generic[T]):
     """What can be asked for, by one question at a time.
 
     Servers share it: `users` are those that have not closed it, and `is_closed` is true after the last has.
+    Those of them that observe are told of each question when it is over.
 
     Args:
         subject: who is asked, for the names of threads and for messages.
         clock: seconds since 1970.
         seconds: how long a question may take.
     """
+
+    operation: ClassVar[str]
+    """What is asked for, in a word."""
 
     def __init__(self, subject: str, *, clock: Callable[[], float], seconds: float) -> None:
         self.clock = clock
@@ -66,7 +73,7 @@ class SingleFlight(ABC, Generic[T]):
         self._stuck: list[threading.Thread] = []
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self.is_closed = False
-        _import_backends()
+        import_backends()
         _living.add(self)
 
     # -- said by the derived class -------------------------------------------------------------------
@@ -147,6 +154,11 @@ class SingleFlight(ABC, Generic[T]):
             self._give_up(flight)
         self._begin("ahead")
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a question is under way."""
+        return self._flight is not None
+
     def close(self) -> None:
         """Ask nothing any more: those who wait are told so, and connections are cut."""
         self.is_closed = True
@@ -174,6 +186,8 @@ class SingleFlight(ABC, Generic[T]):
             flight = self._flight = Flight(reason, now, self._timeout)
             flight.waiting += _counts(reason)
             self._begun(reason, now)
+        if self._observing():
+            flight.watched = Watched()
         self._stuck = [thread for thread in self._stuck if thread.is_alive()]
         if len(self._stuck) >= MAX_STUCK_REFRESHES:
             message = f"{len(self._stuck)} earlier refreshes have not come back yet"
@@ -219,7 +233,7 @@ class SingleFlight(ABC, Generic[T]):
         if flight.thread is not None:
             self._stuck.append(flight.thread)
         if flight.session is not None:
-            flight.session.abort()
+            flight.session.cut()
 
     def _settle(self, flight: Flight, outcome: T | FetchFailed, at: float) -> bool:
         """End a question, once: take its answer over, or note the failure and keep everything."""
@@ -231,13 +245,31 @@ class SingleFlight(ABC, Generic[T]):
             self._flight = None
         self._tell(outcome)
         flight.ticket.finish()
+        if flight.watched is not None:
+            failure = outcome.kind if isinstance(outcome, FetchFailed) else None
+            for tell in self._observing():
+                flight.watched.over(partial(_told, tell, self, failure))
         return True
+
+    def _observing(self) -> list[Callable[[Any, float, str | None], None]]:
+        """What tells the users that observe."""
+        while True:
+            try:
+                return [user.tell for user in self.users if user.tell is not None]
+            except RuntimeError:  # a server is built at this moment
+                continue
 
     def forget_threads(self) -> None:
         """In a forked child: a question's thread stayed in the parent, and so did the holder of the lock."""
         self._lock = threading.Lock()
         self._flight = None
         self._stuck = []
+
+
+def _told(
+    tell: Callable[[Any, float, str | None], None], source: object, failure: str | None, seconds: float
+) -> None:
+    tell(source, seconds, failure)
 
 
 def _counts(reason: Reason) -> int:
@@ -249,7 +281,7 @@ def _asked_at(flight: Flight) -> float | None:
     return flight.begun_at if _counts(flight.reason) else None
 
 
-def _import_backends() -> None:
+def import_backends() -> None:
     """Import what waiting takes now, so that the first request that waits does not do it on its loop."""
     for backend in ("asyncio", "trio"):
         if backend in sys.modules:

@@ -6,6 +6,7 @@ in the table, so there is no code that could accept it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -72,6 +73,16 @@ _ENCODED: Final = cast(
     "hashes.HashAlgorithm | None", utils.NoDigestInfo() if hasattr(utils, "NoDigestInfo") else None
 )
 _EC_CURVES: Final = {"256": "P-256", "384": "P-384", "512": "P-521"}
+CURVES: Final[Mapping[str, ec.EllipticCurve]] = {
+    "P-256": ec.SECP256R1(),
+    "P-384": ec.SECP384R1(),
+    "P-521": ec.SECP521R1(),
+}
+"""By the name that a JWK has for it (RFC 7518, section 6.2.1.1)."""
+CURVE_NAMES: Final = {curve.name: name for name, curve in CURVES.items()}
+"""By the name that the library has for it."""
+_EC_SIZES: Final = {curve.name: ((curve.key_size + 7) // 8, curve.group_order) for curve in CURVES.values()}
+"""The bytes of a coordinate, and the order of the group."""
 
 ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
     {
@@ -87,17 +98,22 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
     }
 )
 
+_ROWS: Final[Mapping[tuple[str, str | None], tuple[Algorithm, ...]]] = {
+    (one.kty, one.curve): tuple(
+        row for row in ALGORITHMS.values() if (row.kty, row.curve) == (one.kty, one.curve)
+    )
+    for one in ALGORITHMS.values()
+}
+"""The algorithms of each type of key and curve."""
+
 ASYMMETRIC: Final = frozenset(name for name, row in ALGORITHMS.items() if not row.is_symmetric)
 """The algorithms that a provider takes unless told otherwise."""
 
 
 def fitting(kty: str, curve: str | None, key: PublicKey) -> dict[str, Verify]:
     """Return each algorithm that a key of this type and curve can verify, with its verify function bound."""
-    return {
-        row.name: bind(row, key)
-        for row in ALGORITHMS.values()
-        if row.kty == kty and row.curve == curve and not _is_too_short(row, key)
-    }
+    rows = _ROWS.get((kty, curve), ())
+    return {row.name: bind(row, key) for row in rows if not _is_too_short(row, key)}
 
 
 def bind(algorithm: Algorithm, key: PublicKey) -> Verify:
@@ -126,8 +142,11 @@ def _rsa(algorithm: Algorithm, key: rsa.RSAPublicKey) -> Verify:
     elif _ENCODED is not None:
         return _rsa_encoded(algorithm, key, _ENCODED)
     check = key.verify
+    size = (key.key_size + 7) // 8
 
     def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
+        if len(signature) != size:  # RFC 8017, 8.1.2; OpenSSL takes one without the zeros in front
+            return False
         hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
         try:
             check(signature, hashed.digest(), form, prehashed)
@@ -164,14 +183,18 @@ def _rsa_encoded(algorithm: Algorithm, key: rsa.RSAPublicKey, encoded: hashes.Ha
     return verify
 
 
+@functools.cache  # each import of a key would make one, and the first loads what no other algorithm needs
+def _ecdsa_with(bits: str) -> ec.ECDSA:
+    return ec.ECDSA(utils.Prehashed(_SHA[bits]))
+
+
 def _ecdsa(algorithm: Algorithm, key: ec.EllipticCurvePublicKey) -> Verify:
     """RFC 7518, section 3.4: the signature is r and s, each as long as the curve's coordinates, never DER.
 
     Both lie between 1 and the order of the curve's group, less 1.
     """
-    size = (key.curve.key_size + 7) // 8
-    order = key.curve.group_order
-    ecdsa, takes_sha256 = ec.ECDSA(utils.Prehashed(algorithm.hash)), algorithm.hash.name == "sha256"
+    size, order = _EC_SIZES[key.curve.name]
+    ecdsa, takes_sha256 = _ecdsa_with(algorithm.name.removeprefix("ES")), algorithm.hash.name == "sha256"
     digest = getattr(hashlib, algorithm.hash.name)
     check = key.verify
     number = int.from_bytes

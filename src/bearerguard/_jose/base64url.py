@@ -39,7 +39,7 @@ def decode(text: bytes) -> bytes:
     Raises:
         ValueError: where `text` is not the one canonical encoding of some bytes.
 
-    Example:
+    Examples:
         >>> decode(b"AQAB")
         b'\x01\x00\x01'
     """
@@ -67,7 +67,7 @@ def decode(text: bytes) -> bytes:
 def encode(data: bytes) -> bytes:
     r"""Return the base64url text of `data`, without padding (RFC 7515, section 2).
 
-    Example:
+    Examples:
         >>> encode(b"\x01\x00\x01")
         b'AQAB'
     """

@@ -9,7 +9,7 @@ class JoseError(Exception):
     Attributes:
         reason: a stable code: `malformed`, `encrypted`, `critical` or `type`.
 
-    Example:
+    Examples:
         >>> JoseError("malformed", "'s kid is not a string").said_of("The proof")
         "The proof's kid is not a string."
     """

@@ -7,6 +7,7 @@ and key set alike: there is one parser, so no two parts of the library can read 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +58,7 @@ def decode_object(data: bytes) -> dict[str, Any]:
     Raises:
         ValueError: not JSON, or JSON that is not an object.
 
-    Example:
+    Examples:
         >>> decode_object(b'{"alg": "ES256"}')
         {'alg': 'ES256'}
     """
@@ -75,6 +76,42 @@ def decode_small_object(data: bytes) -> dict[str, Any] | None:
     """
     if _opens_many(data):
         return None
+    members: dict[str, Any] = decode_part(data, AN_OBJECT)
+    return members
+
+
+def names_a_member_twice(data: bytes, members: dict[str, Any]) -> bool:
+    """Whether the JSON object `data`, which was decoded to `members`, names a member twice, at any depth.
+
+    For text that has to be strict, of which the parser kept only the last. Each string has two quotes, so
+    where the names and texts that were kept are fewer than that, one was lost.
+
+    Examples:
+        >>> names_a_member_twice(b'{"a": 1, "a": 2}', {"a": 2})
+        True
+    """
+    if b"\\" in data:  # an escaped quote is part of a string
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return data.count(b'"') != 2 * _strings_in(members, len(members))
+
+
+def _strings_in(values: Any, names: int = 0) -> int:
+    """The texts in an array or an object, the names of its members included."""
+    count = names
+    for value in values.values() if names else values:
+        if value.__class__ is str:
+            count += 1
+        elif value.__class__ is dict:
+            count += _strings_in(value, len(value))
+        elif value.__class__ is list:
+            count += _strings_in(value)
+    return count
+
+
+def decode_large_object(data: bytes) -> dict[str, Any]:
+    """The same as `decode_object`, for what `decode_small_object` has found to have many parts."""
+    if _is_too_deep(data):
+        raise ValueError("nested too deep")
     members: dict[str, Any] = decode_part(data, AN_OBJECT)
     return members
 
@@ -105,9 +142,11 @@ def _profile(brackets: int) -> tuple[int, int]:
     return depth, deepest
 
 
-_STEP = tuple(_profile(brackets)[0] for brackets in range(256))
-_ROOM = tuple(MAX_JSON_DEPTH - _profile(brackets)[1] for brackets in range(256))
-"""How deep eight brackets may begin."""
+@functools.cache
+def _profiles() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of each eight brackets: how deep they lead, and how deep they may begin."""
+    profiles = [_profile(brackets) for brackets in range(256)]  # made when first needed: few texts nest
+    return tuple(end for end, _ in profiles), tuple(MAX_JSON_DEPTH - deepest for _, deepest in profiles)
 
 
 def _is_too_deep(data: bytes) -> bool:
@@ -124,9 +163,10 @@ def _is_too_deep(data: bytes) -> bool:
         # Two quotes side by side are an empty string, or join two strings: nothing is lost with them.
         brackets = b"".join(brackets.replace(b'""', b"").split(b'"')[::2])
     size = (len(brackets) + 7) // 8
+    steps, room = _profiles()
     depth = 0
     for eight in int(b"0" + brackets.ljust(8 * size, b"0"), 2).to_bytes(size, "big"):
-        if depth > _ROOM[eight]:
+        if depth > room[eight]:
             return True
-        depth += _STEP[eight]
+        depth += steps[eight]
     return False

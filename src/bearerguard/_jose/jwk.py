@@ -11,6 +11,7 @@ key that comes from anybody else has to be written exactly so (`import_exact_jwk
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bearerguard._jose import base64url
-from bearerguard._jose.algorithms import PublicKey, Verify, fitting
+from bearerguard._jose.algorithms import CURVE_NAMES, CURVES, PublicKey, Verify, fitting
 from bearerguard._limits import MAX_KID_CHARACTERS, MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS, MIN_RSA_BITS
 
 
@@ -36,7 +37,7 @@ class VerificationKey(msgspec.Struct, frozen=True):
     Attributes:
         kid: the key id it is published under, or None.
         verifiers: the verify function of each algorithm that the key may be used for.
-        jwk: the members that define the key, and `kid` and `alg` where given; empty for a secret.
+        jwk: the members that define the key, and `kid`, `alg` and `issuer` where given; empty for a secret.
         thumbprint: SHA-256, base64url (RFC 7638); empty for a secret.
         valid: for a key out of a certificate, from when and until when that is valid, in seconds since 1970.
     """
@@ -53,23 +54,24 @@ class VerificationKey(msgspec.Struct, frozen=True):
     @property
     def identity(self) -> tuple[object, ...]:
         """What makes two published keys the same key."""
-        return (self.kid, self.thumbprint, frozenset(self.verifiers))
+        return (self.kid, self.thumbprint, frozenset(self.verifiers), self.issuer)
+
+    @property
+    def issuer(self) -> str | None:
+        """For whom alone the key signs, where a key set that issuers share says so."""
+        return self.jwk.get("issuer")
 
 
-_CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
-    "P-256": ec.SECP256R1,
-    "P-384": ec.SECP384R1,
-    "P-521": ec.SECP521R1,
-}
-_CURVE_NAMES: Final = {curve().name: name for name, curve in _CURVES.items()}
-_KTY: Final = re.compile(r"[A-Za-z]{1,4}")
-_WRITTEN_LINE_END: Final = re.compile(r"(?:\\+r)?\\+n|\\+r")
-_PEM_LABEL: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----")
+_KTY: Final = r"[A-Za-z]{1,4}"
+_WRITTEN_LINE_END: Final = r"(?:\\+r)?\\+n|\\+r"
+_PEM_LABEL: Final = r"-----BEGIN ([A-Z0-9 ]{1,40})-----"
 _PEM_LABELS: Final = ("PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE")
 # The members that define a key, and no others, by kty (RFC 7638 section 3.2, RFC 8037 section 2).
 _DEFINING: Final = {"RSA": ("e", "n"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 # RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1, RFC 8037 section 2; one prime of an RSA key is as good as all.
-_PRIVATE: Final = ("d", "p", "q", "dp", "dq", "qi", "oth")
+_PRIVATE: Final = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth"))
+
+_SECRET: Final = frozenset(("k", *_PRIVATE))
 
 
 def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey:
@@ -94,17 +96,21 @@ def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey
         key: PublicKey = _secret(jwk)
         defining: dict[str, str] = {}
     elif kty in _DEFINING:
-        if any(jwk.get(member) is not None for member in _PRIVATE):
+        if not _PRIVATE.isdisjoint(jwk) and any(jwk.get(member) is not None for member in _PRIVATE):
             raise UnusableKey("it is a private key; publish only its public part, and replace it")
         try:
-            key = _IMPORTERS[kty](jwk)
+            key, defining = _IMPORTERS[kty](jwk)
         except (ValueError, UnsupportedAlgorithm):
             raise UnusableKey(f"its members do not make a valid {kty} key") from None
-        defining = _members(key)
     else:
-        shown = f"is {kty!r}" if _KTY.fullmatch(kty) else "is a word"
+        shown = f"is {kty!r}" if re.fullmatch(_KTY, kty) else "is a word"
         raise UnusableKey(f"its kty {shown}, which is not a kind of signature key known here")
-    return _prepare(kty, key, defining, kid, None if jwk.get("alg") == "" else jwk.get("alg"))
+    alg = None if jwk.get("alg") == "" else jwk.get("alg")
+    prepared = _prepare(kty, key, defining, kid, alg)
+    issuer = jwk.get("issuer")
+    if not isinstance(issuer, str) or not prepared.jwk:
+        return prepared
+    return msgspec.structs.replace(prepared, jwk={**prepared.jwk, "issuer": issuer})
 
 
 def import_exact_jwk(jwk: Mapping[str, Any]) -> VerificationKey:
@@ -116,10 +122,10 @@ def import_exact_jwk(jwk: Mapping[str, Any]) -> VerificationKey:
     Raises:
         UnusableKey: for any other JWK, whatever is in it.
     """
-    if "k" in jwk or any(member in jwk for member in _PRIVATE):
+    if not _SECRET.isdisjoint(jwk):
         raise UnusableKey("it has a member of a private or symmetric key")
     key = import_jwk(jwk, allow_secret=False)
-    if any(jwk[member] != key.jwk[member] for member in ("kty", *_DEFINING[key.jwk["kty"]])):
+    if not key.jwk.items() <= jwk.items():
         raise UnusableKey("its numbers are not as long as they should be (RFC 7518, section 6)")
     return key
 
@@ -130,20 +136,20 @@ def import_pem(pem: str, *, kid: str | None = None) -> VerificationKey:
     Raises:
         UnusableKey: not PEM, a private key, or a key that cannot be used.
     """
-    pem = _WRITTEN_LINE_END.sub("\n", pem)  # as it stands in a variable of the environment, or in JSON
+    pem = re.sub(_WRITTEN_LINE_END, "\n", pem)  # as it stands in a variable of the environment, or in JSON
     if "PRIVATE KEY-----" in pem:
         raise UnusableKey("it is a private key; give only its public part")
     try:
         key, valid = _load_pem(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        label = _PEM_LABEL.search(pem)
+        label = re.search(_PEM_LABEL, pem)
         named = f": it is a {label[1]}" if label and label[1] not in _PEM_LABELS else ""
         raise UnusableKey(f"it is not a PEM public key or certificate{named}") from None
     if isinstance(key, rsa.RSAPublicKey):
         _check_rsa(key.public_numbers())
     elif isinstance(key, Ed25519PublicKey):
         _refuse_small_order(key.public_bytes_raw())
-    elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVE_NAMES:
+    elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVE_NAMES:
         raise UnusableKey("it is of a kind that does not sign tokens")
     defining = _members(key)
     return msgspec.structs.replace(_prepare(defining["kty"], key, defining, kid, None), valid=valid)
@@ -154,11 +160,11 @@ def _load_pem(pem: str) -> tuple[object, tuple[float, float] | None]:
     data = pem.encode("utf-8", "replace")
     if "BEGIN CERTIFICATE-----" not in pem:
         # With it comes all of OpenSSH's formats: a fifth of the import, for what few have.
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - only keys as PEM need it
 
         return load_pem_public_key(data), None
     # Here, because certificates are a third of the import time, and hardly anybody gives one.
-    from cryptography import x509  # noqa: PLC0415
+    from cryptography import x509  # noqa: PLC0415 - only keys as PEM need it
 
     try:
         certificate = x509.load_pem_x509_certificate(data)
@@ -171,20 +177,29 @@ def _load_pem(pem: str) -> tuple[object, tuple[float, float] | None]:
 def _members(key: PublicKey) -> dict[str, str]:
     """The members that define a public key, each in the one text that it should have."""
     if isinstance(key, rsa.RSAPublicKey):
-        numbers = key.public_numbers()
-        return {"kty": "RSA", "e": _uint(numbers.e), "n": _uint(numbers.n)}
+        return _rsa_members(key.public_numbers())
     if isinstance(key, ec.EllipticCurvePublicKey):
-        point, size = key.public_numbers(), (key.curve.key_size + 7) // 8
-        crv = _CURVE_NAMES[key.curve.name]
-        return {"kty": "EC", "crv": crv, "x": _uint(point.x, size), "y": _uint(point.y, size)}
-    raw = cast("Ed25519PublicKey", key).public_bytes_raw()
+        return _ec_members(key.public_numbers())
+    return _okp_members(cast("Ed25519PublicKey", key).public_bytes_raw())
+
+
+def _rsa_members(numbers: rsa.RSAPublicNumbers) -> dict[str, str]:
+    return {"kty": "RSA", "e": _uint(numbers.e), "n": _uint(numbers.n)}
+
+
+def _ec_members(point: ec.EllipticCurvePublicNumbers) -> dict[str, str]:
+    crv, size = CURVE_NAMES[point.curve.name], (point.curve.key_size + 7) // 8
+    return {"kty": "EC", "crv": crv, "x": _uint(point.x, size), "y": _uint(point.y, size)}
+
+
+def _okp_members(raw: bytes) -> dict[str, str]:
     return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(raw).decode()}
 
 
 def thumbprint(defining: Mapping[str, str]) -> str:
     """Return the JWK thumbprint (RFC 7638, section 3) of a key's defining members.
 
-    Example:
+    Examples:
         >>> thumbprint({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
         'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k'
     """
@@ -254,10 +269,14 @@ def _uint(number: int, size: int | None = None) -> str:
     return base64url.encode(number.to_bytes(length, "big")).decode()
 
 
-def _rsa(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
+Imported = tuple[PublicKey, dict[str, str]]
+"""A key, and the members that define it, each in the one text that it should have."""
+
+
+def _rsa(jwk: Mapping[str, Any]) -> Imported:
     numbers = rsa.RSAPublicNumbers(_number(jwk, "e"), _number(jwk, "n"))
     _check_rsa(numbers)
-    return numbers.public_key()
+    return numbers.public_key(), _rsa_members(numbers)
 
 
 def _check_rsa(numbers: rsa.RSAPublicNumbers) -> None:
@@ -269,34 +288,51 @@ def _check_rsa(numbers: rsa.RSAPublicNumbers) -> None:
         raise UnusableKey("its exponent is even, below 3 or huge")
     if numbers.n % 2 == 0:
         raise UnusableKey("its modulus is even")
-    if all(numbers.n % prime in powers for prime, powers in _ROCA.items()):
+    if all(numbers.n % prime in powers for prime, powers in _roca().items()):
         raise UnusableKey("it was made by a generator whose keys can be factored (CVE-2017-15361)")
 
 
 # That generator (Nemec and others, ACM CCS 2017) made primes that are powers of 65537 modulo many small
 # primes, so its moduli are too. Of those small primes, the ones under which a good modulus is seldom one.
-_ROCA: Final = {
-    prime: frozenset(pow(65537, exponent, prime) for exponent in range(prime))
-    for prime in (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
-}
+@functools.cache
+def _roca() -> dict[int, frozenset[int]]:
+    return {
+        prime: frozenset(pow(65537, exponent, prime) for exponent in range(prime))
+        for prime in (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+    }
 
 
-def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
+def _ec(jwk: Mapping[str, Any]) -> Imported:
     crv = _text(jwk, "crv")
-    if crv not in _CURVES:
+    curve = CURVES.get(crv)
+    if curve is None:
         raise UnusableKey("its curve is not P-256, P-384 or P-521")
-    point = ec.EllipticCurvePublicNumbers(_number(jwk, "x"), _number(jwk, "y"), _CURVES[crv]())
-    return point.public_key()  # a ValueError where the point is not on the curve
+    size = (curve.key_size + 7) // 8
+    (x, x_text), (y, y_text) = _coordinate(jwk, "x", size), _coordinate(jwk, "y", size)
+    # A ValueError where the point is not on the curve (SEC 1, section 2.3.4; 4: it is not compressed).
+    key = ec.EllipticCurvePublicKey.from_encoded_point(curve, b"\x04" + x + y)
+    return key, {"kty": "EC", "crv": crv, "x": x_text, "y": y_text}
 
 
-def _okp(jwk: Mapping[str, Any]) -> Ed25519PublicKey:
+def _coordinate(jwk: Mapping[str, Any], member: str, size: int) -> tuple[bytes, str]:
+    """A coordinate as long as it should be, and its text (RFC 7518, section 6.2.1.2)."""
+    raw = _bytes(jwk, member)
+    if len(raw) == size:  # then it has this one text
+        return raw, jwk[member]
+    number = int.from_bytes(raw, "big")
+    if number.bit_length() > 8 * size:
+        raise ValueError("not on the curve")
+    return number.to_bytes(size, "big"), _uint(number, size)
+
+
+def _okp(jwk: Mapping[str, Any]) -> Imported:
     if _text(jwk, "crv") != "Ed25519":
         raise UnusableKey("its curve is not Ed25519")
     raw = _bytes(jwk, "x")
     if len(raw) != 32:
         raise UnusableKey("its x is not 32 bytes long")
     _refuse_small_order(raw)
-    return Ed25519PublicKey.from_public_bytes(raw)
+    return Ed25519PublicKey.from_public_bytes(raw), _okp_members(raw)
 
 
 _P: Final = 2**255 - 19
@@ -319,7 +355,7 @@ def _secret(jwk: Mapping[str, Any]) -> bytes:
     return secret
 
 
-_IMPORTERS: Final[Mapping[str, Callable[[Mapping[str, Any]], PublicKey]]] = {
+_IMPORTERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Imported]]] = {
     "RSA": _rsa,
     "EC": _ec,
     "OKP": _okp,

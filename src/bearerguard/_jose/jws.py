@@ -84,7 +84,7 @@ def parse_header(segment: bytes) -> Header:
 def media_type(value: str) -> str:
     """Return a `typ` or `cty` as it is compared (RFC 7515, section 4.1.9).
 
-    Example:
+    Examples:
         >>> media_type("application/AT+JWT")
         'at+jwt'
     """

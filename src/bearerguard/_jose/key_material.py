@@ -24,13 +24,17 @@ class UnusableKeys(Exception):
         self.kind = kind
 
 
-def read_keys(material: Any, *, allow_secret: bool = False) -> tuple[list[VerificationKey], list[str]]:
+def read_keys(
+    material: Any, *, allow_secret: bool = False, use: str = "sig"
+) -> tuple[list[VerificationKey], list[str]]:
     """Return the usable keys in `material`, and a sentence for each one that was left out.
 
     Args:
         material: a JWK, a JWK set, the JSON text of either, PEM text, a mapping of `kid` to PEM, or a list
             of any of these.
         allow_secret: whether `oct` keys are acceptable.
+        use: another `use` (RFC 7517, section 4.2) that the keys to read have. Keys of any other are then not
+            even mentioned: a set is published with them on purpose.
 
     Raises:
         UnusableKeys: `not_a_key_set`, `empty`, `too_many_keys` or `no_usable_key`.
@@ -45,6 +49,10 @@ def read_keys(material: Any, *, allow_secret: bool = False) -> tuple[list[Verifi
         raise
     if not found:
         raise UnusableKeys("empty", "it holds no key")
+    if use != "sig":
+        found = [_for_signatures(entry) for entry in found if _has_use(entry, use)]
+        if not found:
+            raise UnusableKeys("empty", f"it holds no key whose use is {use!r}")
     if len(found) > MAX_KEYS:
         raise UnusableKeys("too_many_keys", f"it holds {len(found)} keys, and at most {MAX_KEYS} are read")
     for number, (kid, entry) in enumerate(found, start=1):
@@ -62,6 +70,16 @@ def read_keys(material: Any, *, allow_secret: bool = False) -> tuple[list[Verifi
 
 Entry = tuple[str | None, Any]
 """A JWK (a mapping), PEM text, or why it is neither, with the `kid` it was filed under."""
+
+
+def _has_use(entry: Entry, use: str) -> bool:
+    jwk = entry[1]
+    return isinstance(jwk, Mapping) and jwk.get("use") == use
+
+
+def _for_signatures(entry: Entry) -> Entry:
+    kid, jwk = entry
+    return kid, {**jwk, "use": "sig"}
 
 
 def _entries(material: Any, depth: int) -> Iterator[Entry]:
@@ -101,10 +119,8 @@ _HOW_A_SECRET_IS_GIVEN = (
     "a secret is given as a JWK, {'kty': 'oct', 'k': ...}, where k is the secret in base64url without padding"
 )
 _A_PATH = "it seems to be the path of a file: give its content, as keys=Path(...).read_text()"
-_FILE_NAME = re.compile(
-    rb"(?i)(?:~|\.{0,2}[/\\]|[a-z]:[/\\]).*|.*\.(?:pem|crt|cer|der|key|pub|txt|json|jwks?)"
-)
-_KEY_IN_BASE64 = re.compile(rb"MI[A-Za-z0-9+/\s]{50,}={0,2}\s*")
+_FILE_NAME = rb"(?i)(?:~|\.{0,2}[/\\]|[a-z]:[/\\]).*|.*\.(?:pem|crt|cer|der|key|pub|txt|json|jwks?)"
+_KEY_IN_BASE64 = rb"MI[A-Za-z0-9+/\s]{50,}={0,2}\s*"
 
 
 def _what_it_is(text: bytes) -> str:
@@ -112,12 +128,12 @@ def _what_it_is(text: bytes) -> str:
     text = text.strip()
     if text.startswith(b"<"):
         return "it is HTML (a login page, perhaps?), neither JSON nor PEM"
-    if _KEY_IN_BASE64.fullmatch(text):
+    if re.fullmatch(_KEY_IN_BASE64, text):
         return (
             "it is a key or certificate without its first and last line: put it between -----BEGIN PUBLIC "
             "KEY----- and -----END PUBLIC KEY-----, or the same with CERTIFICATE"
         )
-    if len(text) < 1024 and _FILE_NAME.fullmatch(text):
+    if len(text) < 1024 and re.fullmatch(_FILE_NAME, text):
         return _A_PATH
     return "it is neither JSON nor PEM"
 

@@ -112,6 +112,7 @@ class KeySet(msgspec.Struct, frozen=True):
         address: the URL they came from, where it was discovered.
         is_whole: whether the keys are all that was published under `etag`, none left out by pins or as
             unusable.
+        is_shared: whether another process asked for them: perhaps before what is missing was published.
     """
 
     keys: KeyIndex
@@ -122,6 +123,7 @@ class KeySet(msgspec.Struct, frozen=True):
     etag: str | None = None
     address: str | None = None
     is_whole: bool = False
+    is_shared: bool = False
 
 
 def lifetime_of(max_age: float | None, configured: float | None) -> float:

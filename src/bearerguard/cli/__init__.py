@@ -14,11 +14,17 @@ from bearerguard._extra import MissingExtra
 
 __all__ = ["main"]
 
-# Each is a module here: `add_to(parser)` adds its options, `run(options)` does the work and returns the exit
-# status. These sentences stand here, so that listing the commands imports none of them.
+# Each is a module here: `run(arguments)` does the work and returns the exit status. These sentences stand
+# here, so that listing the commands imports none of them.
 _COMMANDS = {
+    "explain": "why a token is accepted or refused, and what to do",
+    "doctor": "what is right and wrong with a provider or your settings",
+    "inspect": "a page on this machine where you paste a token",
+    "issuer": "a real issuer on this machine, for development",
     "demo": "a real issuer, a protected API, and a story between them",
 }
+_USAGE = {"doctor": 64}
+"""The exit status where a command cannot be run here; 2 but for one to which that is a result."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,21 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what stands after the program's name; by default, what the process was started with.
 
     Returns:
-        The exit status: 2 where the command needs packages that are not installed.
+        The exit status: 2 (of `doctor`, 64) where the command needs packages that are not installed.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="bearerguard", description="An OAuth 2.0 resource server.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, about in _COMMANDS.items():
-        commands.add_parser(name, help=about, add_help=False)  # its own parser, below, has the help
-    given, rest = parser.parse_known_args(arguments)
+        commands.add_parser(name, help=about, add_help=False)  # it has a help of its own
+    name = parser.parse_args(given[:1]).command
     try:
-        command = import_module(f"bearerguard.cli.{given.command}")
+        command = import_module(f"bearerguard.cli.{name}")
     except MissingExtra as missing:
-        print(f"bearerguard {given.command}: {missing}", file=sys.stderr)
-        return 2
-    options = argparse.ArgumentParser(
-        prog=f"bearerguard {given.command}", description=_COMMANDS[given.command]
-    )
-    command.add_to(options)
-    status: int = command.run(options.parse_args(rest))
+        print(f"bearerguard {name}: {missing}", file=sys.stderr)
+        return _USAGE.get(name, 2)
+    status: int = command.run(given[1:])
     return status

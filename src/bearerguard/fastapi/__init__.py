@@ -9,7 +9,8 @@ from __future__ import annotations
 from bearerguard._extra import extra
 
 with extra("fastapi"):
+    from bearerguard.fastapi.docs_client import DocsClient
     from bearerguard.fastapi.guard import Guard
     from bearerguard.fastapi.requirement import RefusedRequest, Requirement
 
-__all__ = ["Guard", "RefusedRequest", "Requirement"]
+__all__ = ["DocsClient", "Guard", "RefusedRequest", "Requirement"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.requests import HTTPConnection
 
 from bearerguard._asgi import App, Receive, Scope, Send
 from bearerguard.errors import ConfigurationError
@@ -54,8 +55,9 @@ async def _asking(app: FastAPI, inner: App, scope: Scope, receive: Receive, send
     async def ask() -> None:
         # An application that is mounted within has its own routes asked, by its own guards.
         if ASKED not in scope and scope.get("app") is app:
+            connection = HTTPConnection(scope)
             for requirement in requirements_of_route(scope, app.dependency_overrides):
-                await requirement.ask(scope)
+                await requirement(connection)
 
     async def receive_body() -> Any:
         await ask()

@@ -7,45 +7,42 @@ replaced by what the rule asks of each provider. Nothing here decides about a re
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import reduce
 from operator import and_
+from types import MappingProxyType
 from typing import Any
 
 import anyio
+from anyio.lowlevel import current_token
 from fastapi import FastAPI
-from starlette.routing import Route
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route, request_response
 
 from bearerguard.fastapi.annotations import check_annotations
+from bearerguard.fastapi.docs_client import DocsClient, with_clients
 from bearerguard.guard import BaseGuard, Demand
-from bearerguard.openapi import provider_scheme
-from bearerguard.rules import Rule, authenticated
+from bearerguard.openapi import dpop_scheme, mutual_tls_scheme
+from bearerguard.openapi.document import (
+    DPOP,
+    MUTUAL_TLS,
+    add_need,
+    provider_schemes,
+    put_refusals,
+    refusals,
+    requirements,
+    scheme_names,
+)
+from bearerguard.rules import Rule
 
 __all__ = ["Document", "scheme_name"]
 
 _MARK = "bearerguard "
 _OPTIONAL = "optional"
 _marking: ContextVar[frozenset[BaseGuard]] = ContextVar("bearerguard.fastapi.marking", default=frozenset())
-
-_CHALLENGE = {"WWW-Authenticate": {"description": "What is needed (RFC 6750).", "schema": {"type": "string"}}}
-_RETRY_AFTER = {"Retry-After": {"description": "In how many seconds.", "schema": {"type": "integer"}}}
-_REFUSALS: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "401": (
-        "Unauthorized",
-        {"description": "There is no access token, or not one that is accepted.", "headers": _CHALLENGE},
-    ),
-    "403": (
-        "Forbidden",
-        {"description": "The access token does not reach this far.", "headers": _CHALLENGE},
-    ),
-    "503": (
-        "ServiceUnavailable",
-        {"description": "The access token cannot be checked just now.", "headers": _CHALLENGE | _RETRY_AFTER},
-    ),
-}
-"""What an operation may answer in place of its own, by status: the component's name, and the response."""
 
 
 def scheme_name(guard: BaseGuard, demand: Demand) -> str:
@@ -62,6 +59,7 @@ class Document:
         guard: whose rules stand in it.
         app: the application.
         scopes: the scopes that `/docs` can ask for, with descriptions; those of the rules by default.
+        clients: as which `/docs` logs in at providers, by their names.
         patience: for how many seconds a request for the document waits for issuers' metadata. When they come
             later, the next one has them.
     """
@@ -72,11 +70,15 @@ class Document:
         app: FastAPI,
         scopes: Mapping[str, str] | None = None,
         *,
+        clients: Mapping[str, DocsClient] = MappingProxyType({}),
         patience: float = 1.0,
     ) -> None:
         self._guard = guard
         self._app = app
         self._scopes = scopes
+        self._clients = clients
+        # Of the schemes of this guard, by the name of the provider.
+        self._names: dict[str, str] = {}
         self._patience = patience
         self._server = guard.server
         self._providers = guard.server.providers
@@ -90,6 +92,7 @@ class Document:
         original = self._app.openapi
 
         def openapi() -> dict[str, Any]:
+            self._ask_off_a_loop()
             known = [self._server.known_metadata(provider.name) for provider in self._providers]
             if known != self._known:
                 self._known = known
@@ -107,6 +110,22 @@ class Document:
         for route in self._app.router.routes:
             if isinstance(route, Route) and route.path == self._app.openapi_url:
                 route.app = self._with_metadata(route.app)
+            elif self._clients and isinstance(route, Route) and route.path == self._app.docs_url:
+                route.app = request_response(self._with_clients(route.endpoint))
+
+    def _with_clients(
+        self, served: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Have the page with the button know the client of each provider."""
+
+        async def page(request: Request) -> Response:
+            response = await served(request)
+            await self._ask_for_metadata()
+            self._app.openapi()  # which gives the schemes their names
+            settings = {self._names[name]: one.settings() for name, one in self._clients.items()}
+            return HTMLResponse(with_clients(bytes(response.body).decode(), settings))
+
+        return page
 
     # -- the issuers' metadata -----------------------------------------------------------------------
 
@@ -132,6 +151,15 @@ class Document:
         finally:
             self._is_asking = False
 
+    def _ask_off_a_loop(self) -> None:
+        """The same for a script, which may wait: its document is then the one that is served."""
+        try:
+            current_token()  # of asyncio or trio
+        except RuntimeError:
+            for provider in self._providers:
+                if self._server.known_metadata(provider.name) is None:
+                    self._server.metadata(provider.name, seconds=self._patience)
+
     async def _ask_provider(self, name: str) -> None:
         await self._server.ametadata(name, seconds=self._patience)
 
@@ -146,24 +174,42 @@ class Document:
             return
         for mark in marks:
             del schemes[mark]
-        names: list[str] = []
         scopes = dict.fromkeys(sorted(set().union(*(rule.scopes() for rule in self._guard.rules))), "")
-        for number, provider in enumerate(self._providers):
-            names.append(_free_name(schemes))
-            schemes[names[-1]] = provider_scheme(provider, self._known[number] or {}, self._scopes or scopes)
-        # OpenAPI 3.0.3, "Security Requirement Object": no names but for OAuth 2.0 and OpenID Connect.
-        strict = str(document.get("openapi")).startswith("3.0")
+        self._names = scheme_names(self._providers, schemes.__contains__)
+        scopes_of = {name: one.scopes for name, one in self._clients.items() if one.scopes is not None}
+        own = provider_schemes(
+            self._providers,
+            self._known,
+            self._scopes or scopes,
+            schemes.__contains__,
+            scopes_of=scopes_of,
+        )
+        schemes.update(own)
+        has_certificate = self._add_certificate_scheme(document, schemes)
+        if self._server.dpop is not None:
+            schemes.setdefault(DPOP, dpop_scheme())
         for operation in _operations(document):
             rules = self._rules_of(operation)
             if rules is None:
                 continue
             rule = reduce(and_, rules) if rules else None
             others = [one for one in operation["security"] if not one.keys() & set(marks)]
-            own = _alternatives(names, rule)
-            if strict:
-                own = [{name: one[name] if "flows" in schemes[name] else [] for name in one} for one in own]
-            operation["security"] = [*others, *_distinct(own)]
-            self._add_refusals(operation.setdefault("responses", {}), rule, components)
+            version = document.get("openapi")
+            needed = requirements(
+                own, rule, version=version, has_certificate=has_certificate, dpop=self._server.dpop
+            )
+            operation["security"] = [*others, *needed]
+            add_need(operation, rule)
+            content = self._guard.refusal_content
+            answers = refusals(rule, self._providers, dpop=self._server.dpop, content=content)
+            put_refusals(operation.setdefault("responses", {}), components, answers)
+
+    def _add_certificate_scheme(self, document: dict[str, Any], schemes: dict[str, Any]) -> bool:
+        """Add how a client shows the certificate of its token; OpenAPI 3.0 has no word for it."""
+        if self._server.certificate is None or str(document.get("openapi")).startswith("3.0"):
+            return False
+        schemes.setdefault(MUTUAL_TLS, mutual_tls_scheme())
+        return True
 
     def _rules_of(self, operation: dict[str, Any]) -> list[Rule] | None:
         """The rules that an operation asks for, none where a token is optional; None: it is not protected."""
@@ -173,19 +219,6 @@ class Document:
             return None
         numbers = [name.removeprefix(prefix) for name in named]
         return [self._guard.rules[int(number)] for number in numbers if number != _OPTIONAL]
-
-    def _add_refusals(self, responses: dict[str, Any], rule: Rule | None, components: dict[str, Any]) -> None:
-        """Add the answers of the guard to those of the application, which come first."""
-        possible = ["401"]
-        if rule not in (None, authenticated):
-            possible.append("403")
-        if any(provider.key_set is None for provider in self._providers):
-            possible.append("503")
-        for status in possible:
-            if not {status, f"{status[0]}XX"} & responses.keys():
-                name, response = _REFUSALS[status]
-                components.setdefault("responses", {}).setdefault(name, response)
-                responses[status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _marks_of(guard: BaseGuard) -> str:
@@ -199,28 +232,6 @@ def _marks(guard: BaseGuard) -> Generator[None]:
         yield
     finally:
         _marking.reset(before)
-
-
-def _free_name(taken: Mapping[str, Any]) -> str:
-    number = 1
-    while (name := "oauth2" if number == 1 else f"oauth2_{number}") in taken:
-        number += 1
-    return name
-
-
-def _alternatives(names: Iterable[str], rule: Rule | None) -> list[dict[str, list[str]]]:
-    """The ways to fulfil a rule, one of them nothing at all where a token is optional."""
-    if rule is None:
-        return [{}, *({name: list[str]()} for name in names)]
-    return [alternative for name in names for alternative in rule.security_requirement(name)]
-
-
-def _distinct(alternatives: Iterable[dict[str, list[str]]]) -> list[dict[str, list[str]]]:
-    found: list[dict[str, list[str]]] = []
-    for one in alternatives:
-        if one not in found:
-            found.append(one)
-    return found
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -17,9 +17,8 @@ from fastapi.security.base import SecurityBase
 from starlette.exceptions import WebSocketException
 from starlette.requests import HTTPConnection
 
-from bearerguard._asgi import POLICY_VIOLATION, ASGIRequest, Scope, can_deny
+from bearerguard._asgi import POLICY_VIOLATION, ASGIGuard, ASGIRequest, Scope, can_deny
 from bearerguard.answer import Answer
-from bearerguard.context import note
 from bearerguard.errors import AuthError
 from bearerguard.fastapi.document import scheme_name
 from bearerguard.guard import BaseGuard, Demand
@@ -42,10 +41,7 @@ class RefusedRequest(HTTPException):
     """
 
     def __init__(self, error: AuthError, answer: Answer) -> None:
-        headers: dict[str, str] = {}
-        for name, value in answer.refusal_headers:
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        super().__init__(error.status, error.description, headers)
+        super().__init__(error.status, error.description, answer.joined_refusal_headers)
         self.error = error
         self.answer = answer
 
@@ -61,11 +57,10 @@ class Requirement(SecurityBase):
         demand: what a request has to meet.
     """
 
-    def __init__(self, guard: BaseGuard, demand: Demand) -> None:
+    def __init__(self, guard: ASGIGuard, demand: Demand) -> None:
         self.model: SecurityBaseModel = HTTPBearerModel(bearerFormat="JWT")
         self.guard = guard
         self.demand = demand
-        # The rule is asked apart: its refusal is for all that the route asks for.
         self._any_token = guard.demand(optional=True) if demand.optional else _ANY_TOKEN
 
     @property
@@ -74,36 +69,29 @@ class Requirement(SecurityBase):
         return scheme_name(self.guard, self.demand)
 
     async def __call__(self, connection: HTTPConnection) -> AccessToken | None:
-        """Return the verified token of the request; None only where it is optional."""
-        return await self.ask(connection.scope)
-
-    async def ask(self, scope: Scope) -> AccessToken | None:
-        """The same, of a scope.
+        """Return the verified token of the request; None only where it is optional.
 
         Raises:
             RefusedRequest: the request does not meet the demand.
             WebSocketException: likewise, where the server can send no answer to the opening of a WebSocket.
         """
+        scope = connection.scope
         scope[ASKED] = True
+        guard, demand = self.guard, self.demand
+        guard.check_opening(scope)
+        request = begin(scope)
+        asked = ASGIRequest(scope)
         try:
-            return await self._token(scope)
+            token = await guard.aadmit(asked, self._any_token)
+            # The rule is asked apart: its refusal is for all that the route asks for.
+            if token is not None and not demand.allows(token):
+                guard.allow(_rule_of_route(scope, guard, demand.rule), token, request=asked)
         except AuthError as error:
+            error.rule = _rule_of_route(scope, guard, demand.rule)
             if scope["type"] == "websocket" and not can_deny(scope):
                 raise WebSocketException(POLICY_VIOLATION, error.description) from error
-            raise RefusedRequest(error, self.guard.answer(error)) from error
-
-    async def _token(self, scope: Scope) -> AccessToken | None:
-        begin(scope)
-        guard, rule = self.guard, self.demand.rule
-        try:
-            token = await guard.aadmit(ASGIRequest(scope), self._any_token)
-        except AuthError as error:
-            error.rule = _rule_of_route(scope, guard, rule)
-            raise
-        if token is not None and not self.demand.allows(token):
-            guard.allow(_rule_of_route(scope, guard, rule), token)
-        scope["bearerguard.token"] = token
-        note(scope, token)
+            raise RefusedRequest(error, guard.answer(error)) from error
+        scope["bearerguard.token"] = request.token = token
         return token
 
 
@@ -134,4 +122,4 @@ def _rule_of_route(scope: Scope, guard: BaseGuard, own: Rule) -> Rule:
     """
     requirements = requirements_of_route(scope, {})
     rules = (one.demand.rule for one in requirements if one.guard is guard and not one.demand.optional)
-    return reduce(and_, rules, own)
+    return reduce(and_, dict.fromkeys([own, *rules]))

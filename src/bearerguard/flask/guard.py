@@ -10,10 +10,11 @@ import flask
 
 from bearerguard._wsgi import path_of
 from bearerguard.errors import AuthError
-from bearerguard.flask.request import RefusedRequest, begin, refusal_of, remember, remembered
+from bearerguard.flask.request import FlaskRequest, RefusedRequest, begin, refusal_of, remember, remembered
 from bearerguard.flask.response import as_response, view_name, view_of
 from bearerguard.flask.views import behind
 from bearerguard.guard import BaseGuard, Demand, exact_paths
+from bearerguard.openapi.document import requirements, scheme_names
 from bearerguard.rules import Rule
 from bearerguard.token import AccessToken
 
@@ -28,7 +29,7 @@ class Guard(BaseGuard):
     A view that is refused is not entered: `RefusedRequest` is raised, which answers as the guard does unless
     the application has an error handler for it.
 
-    Example:
+    Examples:
         ```python
         guard = Guard(ResourceServer(Provider("https://login.example", audience="https://api.example")))
 
@@ -73,7 +74,7 @@ class Guard(BaseGuard):
         def admit() -> None:
             request = flask.request
             if request.endpoint in own or path_of(request.environ) in public:
-                remember(request.environ, None)
+                begin()
                 return
             if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
                 return
@@ -104,6 +105,38 @@ class Guard(BaseGuard):
         """Return the verified token of the current request, or None."""
         return remembered()
 
+    # Of dicts. Lists are invariant, and APIFlask's is one of a union: it would take no other type.
+    def security(self, rule: Rule | None = None) -> list[Any]:
+        """Return what a view with this rule asks for, as Security Requirement Objects of OpenAPI.
+
+        For the `security` of an operation in documents that flask-smorest, APIFlask or flask-restx make. The
+        names are those of the providers, `oauth2` for the only one where it was given none, and `DPoP` and
+        `mutualTLS` for what a token is bound to; the document has to describe these schemes
+        (`bearerguard.openapi`). `rule.describe()` says in words what the rule asks for.
+
+        Args:
+            rule: what `requires` asks for; any valid token by default.
+
+        Raises:
+            ConfigurationError: `rule` is not a rule.
+
+        Examples:
+            ```python
+            @blueprint.route("/orders")
+            @blueprint.doc(security=guard.security(scope("orders:read")))
+            @guard.requires(scope("orders:read"))
+            def orders():
+                return ["bread", "salt"]
+            ```
+        """
+        server = self.server
+        names = list(scheme_names(server.providers).values()) or ["bearer"]
+        # How a client gets a token is for the document to say: a flow keeps the rule's scopes in any version.
+        schemes = {name: {"type": "oauth2", "flows": {}} for name in names}
+        return requirements(
+            schemes, self.demand(rule).rule, has_certificate=server.certificate is not None, dpop=server.dpop
+        )
+
     # -- the current request -------------------------------------------------------------------------
 
     def _behind(self, demand: Demand) -> Callable[[V], V]:
@@ -112,16 +145,16 @@ class Guard(BaseGuard):
 
     def _admit(self, demand: Demand) -> None:
         """Check the current request, and note its token where the application and the logs find it."""
-        request = begin()
+        environ = begin()
         try:
-            remember(request.environ, self.admit(request, demand))
+            remember(environ, self.admit(FlaskRequest(environ), demand))
         except AuthError as error:
             raise self._refusal(error) from error
 
     async def _aadmit(self, demand: Demand) -> None:
-        request = begin()
+        environ = begin()
         try:
-            remember(request.environ, await self.aadmit(request, demand))
+            remember(environ, await self.aadmit(FlaskRequest(environ), demand))
         except AuthError as error:
             raise self._refusal(error) from error
 

@@ -16,13 +16,12 @@ from typing import Any, ParamSpec, TypeVar, cast
 import flask
 
 from bearerguard._layabauth import server_by_jwks_uri
-from bearerguard._wsgi import TOKEN, WSGIRequest
+from bearerguard._wsgi import TOKEN, Environ
 from bearerguard.answer import challenges
 from bearerguard.context import verified_token
 from bearerguard.errors import AuthError, InsufficientScope, InvalidRequest, MissingCredentials
-from bearerguard.flask.request import RefusedRequest, begin, refusal_of, remember, remembered
-from bearerguard.logging import on_one_line
-from bearerguard.observe import log_refusal
+from bearerguard.flask.request import FlaskRequest, RefusedRequest, begin, refusal_of, remember, remembered
+from bearerguard.observe import log_refusal, on_one_line
 from bearerguard.provider import ASYMMETRIC, DEFAULT_LEEWAY
 from bearerguard.token import AccessToken
 
@@ -71,7 +70,7 @@ def requires_authentication(
     is not written as section 2.1 says; `ServiceUnavailable` with `Retry-After` where the provider's keys are
     unavailable.
 
-    Example:
+    Examples:
         ```python
         import flask
 
@@ -102,18 +101,18 @@ def requires_authentication(
     def decorator(view: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(view)
         def authenticated(*args: P.args, **kwargs: P.kwargs) -> R:
-            request = _begin()
+            environ = _begin()
             try:
-                _remember(request, server.authenticate(request))
+                _remember(environ, server.authenticate(FlaskRequest(environ)))
             except AuthError as error:
                 raise _refused(error) from error
             return view(*args, **kwargs)
 
         @functools.wraps(view)
         async def authenticated_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            request = _begin()
+            environ = _begin()
             try:
-                _remember(request, await server.aauthenticate(request))
+                _remember(environ, await server.aauthenticate(FlaskRequest(environ)))
             except AuthError as error:
                 raise _refused(error) from error
             return await cast("Any", view(*args, **kwargs))
@@ -139,7 +138,7 @@ def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: st
     Raises:
         werkzeug.exceptions.Forbidden: one is missing; with a challenge that names them.
 
-    Example:
+    Examples:
         ```python
         from bearerguard.flask import requires_scopes
 
@@ -160,7 +159,7 @@ def requires_scopes(scopes: Callable[..., Collection[str] | None], *expected: st
     missing = [scope for scope in expected if scope not in granted]
     if missing:
         error = InsufficientScope("scope", f"The token lacks {' '.join(missing)}.", expected)
-        log_refusal(error)
+        log_refusal(error, FlaskRequest(flask.request.environ) if flask.has_request_context() else None)
         raise _refused(error, f"The {missing[0]} must be provided in the token.") from error
 
 
@@ -175,7 +174,7 @@ class UserIdFilter(logging.Filter):
         token_field_name: the claim.
         name: as for `logging.Filter`; without effect.
 
-    Example:
+    Examples:
         >>> logging.StreamHandler().addFilter(UserIdFilter("email"))
     """
 
@@ -193,14 +192,14 @@ class UserIdFilter(logging.Filter):
 # -- the contract of layabauth, over what the doors of Flask have in common -----------------------------
 
 
-def _begin() -> WSGIRequest:
+def _begin() -> Environ:
     for name in ("token", "token_body", TOKEN):
         flask.g.pop(name, None)
     return begin()
 
 
-def _remember(request: WSGIRequest, token: AccessToken) -> None:
-    remember(request.environ, token)
+def _remember(environ: Environ, token: AccessToken) -> None:
+    remember(environ, token)
     flask.g.token = token.raw
     flask.g.token_body = token.claims_copy()
     setattr(flask.g, TOKEN, token)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import flask
@@ -17,7 +17,8 @@ from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, ServiceUna
 from werkzeug.wrappers import Response
 
 from bearerguard._wsgi import TOKEN, Environ, ServedBody, WSGIRequest
-from bearerguard.context import SERVING, Serving, note
+from bearerguard.context import SERVING, Serving
+from bearerguard.context import begin as begin_serving
 from bearerguard.errors import AuthError, ProviderUnavailable
 from bearerguard.token import AccessToken
 
@@ -33,7 +34,7 @@ class RefusedRequest(HTTPException):
     Attributes:
         error: why the request is refused.
 
-    Example:
+    Examples:
         ```python
         @app.errorhandler(RefusedRequest)
         def refusal_of(refusal):
@@ -110,50 +111,74 @@ def refusal_of(
 
 
 def _complete(status: int, needed: list[tuple[str, str]], response: flask.Response) -> flask.Response:
-    """Add to an answer what its maker has left out, as flask-smorest and others do.
+    """Add to an answer what its maker has left out: flask-smorest all of it, APIFlask one of two challenges.
 
-    An answer of another status is about something else.
+    An answer of another status is about something else, and a value of the application's own stays alone.
     """
     if response.status_code == status:
-        response.headers.extend([pair for pair in needed if pair[0] not in response.headers])
+        for name in dict(needed):
+            ours = [value for known, value in needed if known == name]
+            if set(response.headers.getlist(name)) <= set(ours):
+                response.headers.setlist(name, ours)
     return response
 
 
-def begin() -> WSGIRequest:
-    """Return the current request, to be checked, in a thread or in a task.
+class FlaskRequest(WSGIRequest):
+    """The current request as the checks see it."""
+
+    @property
+    def route(self) -> str | None:
+        """The rule of Flask's URL map that the request matched."""
+        rule = flask.request.url_rule
+        return None if rule is None else rule.rule
+
+
+_current_request = flask.request._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001 - documented
+"""The request itself: each attribute through its proxy would cost as much as verifying a remembered token."""
+
+
+def begin() -> Environ:
+    """Return the environ of the current request, which is to be checked, in a thread or in a task.
 
     Until `remember` says otherwise nobody is behind it: a decorator further out may have let another token
     through.
     """
-    environ = flask.request.environ
-    remember(environ, None)
-    return WSGIRequest(environ)
+    # In the request's environ, as behind the door for plain WSGI: flask.g lasts as long as the application
+    # context, which is longer than a request where somebody has pushed one.
+    environ: Environ = _current_request().environ
+    request: Serving | None = environ.get(SERVING)
+    if request is None or request.is_over:
+        request = begin_serving(environ, _is_served, is_told=True)
+        # A body that is made while it is sent outlives Flask's contexts; the request ends when it is closed.
+        flask.after_this_request(_end_of(request))
+    else:
+        request.token = None
+    environ[TOKEN] = None
+    return environ
 
 
 def remember(environ: Environ, token: AccessToken | None) -> None:
-    """Remember the verified token of the current request, for the application and for logs."""
-    # In the request's environ, as behind the door for plain WSGI: flask.g lasts as long as the application
-    # context, which is longer than a request where somebody has pushed one.
-    is_first = SERVING not in environ
-    environ[TOKEN] = token
-    note(environ, token, _is_served)
-    if is_first:
-        # A body that is made while it is sent outlives Flask's contexts; the request ends when it is closed.
-        flask.after_this_request(functools.partial(_end_with, environ[SERVING]))
+    """Remember the verified token of a request that has begun, for the application and for logs."""
+    environ[TOKEN] = environ[SERVING].token = token
 
 
 def remembered() -> AccessToken | None:
     """Return the verified token of the current request; None without one, and outside a request."""
-    return flask.request.environ.get(TOKEN) if flask.has_request_context() else None
+    return _current_request().environ.get(TOKEN) if flask.has_request_context() else None
 
 
 def _is_served(request: Serving) -> bool:
-    return flask.has_request_context() and flask.request.environ.get(SERVING) is request
+    return flask.has_request_context() and _current_request().environ.get(SERVING) is request
 
 
-def _end_with(request: Serving, response: flask.Response) -> flask.Response:
-    if response.is_streamed and not response.direct_passthrough:
-        response.response = ServedBody(cast("Iterable[bytes]", response.response), request)
-    else:
-        response.call_on_close(request.end)
-    return response
+def _end_of(request: Serving) -> Callable[[flask.Response], flask.Response]:
+    # A function, and not a `partial`: Flask looks into each whether it is to be awaited.
+    def end(response: flask.Response) -> flask.Response:
+        body = response.response
+        if body.__class__ is list or not response.is_streamed or response.direct_passthrough:
+            response.call_on_close(request.end)
+        else:
+            response.response = ServedBody(cast("Iterable[bytes]", body), request)
+        return response
+
+    return end

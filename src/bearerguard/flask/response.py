@@ -7,6 +7,7 @@ from collections.abc import Callable
 import flask
 from werkzeug.datastructures import Headers
 
+from bearerguard._wsgi import request_to
 from bearerguard.answer import Answer
 from bearerguard.endpoints import Endpoint
 
@@ -27,4 +28,4 @@ def view_name(endpoint: Endpoint) -> str:
 
 def view_of(endpoint: Endpoint) -> Callable[[], flask.Response]:
     """Return the view that serves an endpoint."""
-    return lambda: as_response(endpoint.respond(flask.request.method))
+    return lambda: as_response(endpoint.answer(request_to(endpoint, flask.request.environ)))

@@ -63,6 +63,13 @@ def checked_audience_claim(claim: Any) -> str:
     return claim
 
 
+def checked_client_claim(claim: Any) -> str | None:
+    """The name of the claim that names the client."""
+    if claim is not None and (not isinstance(claim, str) or not claim):
+        raise Problem("client_claim is empty: name the claim that names the client, as 'cid'")
+    return claim
+
+
 def checked_audiences(audience: Any, claim: str, *, accept_any: bool) -> tuple[str, ...]:
     """The audiences of which a token must name one (RFC 7519, section 4.1.3); none where any is accepted."""
     if audience is None and accept_any:
@@ -76,6 +83,10 @@ def checked_audiences(audience: Any, claim: str, *, accept_any: bool) -> tuple[s
         )
     if accept_any:
         raise Problem("audience= and dangerously_accept_any_audience=True exclude each other: choose one")
+    for name in audiences:
+        if name != name.strip():  # the end of a line, mostly, from a file or a variable
+            meant = repr(name.strip())[:200]
+            raise Problem(f"audience has {name!r:.200}, with white space around it: write {meant}")
     return audiences
 
 
@@ -142,7 +153,7 @@ def checked_pins(given: Any) -> frozenset[str] | None:
     if given is None:
         return None
     pins = frozenset(names_in(given))
-    if not pins or not all(_THUMBPRINT.fullmatch(pin) for pin in pins):
+    if not pins or not all(re.fullmatch(_THUMBPRINT, pin) for pin in pins):
         raise Problem(
             "pinned_thumbprints has something other than RFC 7638 thumbprints (SHA-256 in base64url, 43 "
             "characters): give one or several, or leave it out"
@@ -167,6 +178,13 @@ def check_not_metadata(url: str) -> None:
         )
 
 
+def checked_flag(option: str, given: Any) -> bool:
+    """A boolean, and not text such as "false", which would count as true."""
+    if not isinstance(given, bool):
+        raise Problem(f"{option} is a {type(given).__name__}: write True or False")
+    return given
+
+
 def names_in(given: str | Iterable[Any] | Any) -> tuple[str, ...]:
     """One or several non-empty strings; none where `given` is anything else."""
     try:
@@ -181,4 +199,4 @@ def _shown(number: object) -> str:
     return repr(number) if isinstance(number, int | float) else f"a {type(number).__name__}"
 
 
-_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
+_THUMBPRINT = r"[A-Za-z0-9_-]{43}"

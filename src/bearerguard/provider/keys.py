@@ -6,8 +6,10 @@ A value, checked when it is built. It fetches nothing; that is left to the serve
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from bearerguard._core.address import is_address
 from bearerguard._core.unchecked_tls import unchecked_tls
@@ -16,6 +18,7 @@ from bearerguard.provider._checks import (
     Problem,
     check_address,
     check_not_metadata,
+    checked_flag,
     checked_http_options,
     checked_lifetime,
     checked_pins,
@@ -33,9 +36,14 @@ class RemoteKeys:
     a function as `keys` for `RemoteKeys(function=...)`.
 
     Args:
-        url: the address of the key set, the provider's `jwks_uri`; None to discover it from the issuer.
+        url: the address of the key set, the provider's `jwks_uri`; None to discover it from the issuer. With
+            `{kid}` in its path there is one key at each address, which is fetched when a token names it.
         function: in place of an address, a function without arguments, sync or async, that returns keys in
             any form that `Provider(keys=...)` takes as an object. It is called off the event loop.
+        metadata_url: where the issuer's metadata is fetched, where that is not where the issuer says: an
+            address inside a cluster, say. What it tells still has to name the issuer.
+        kid_pattern: for a `url` with `{kid}`, the regular expression that a whole key id has to match before
+            anything is fetched under it.
         lifetime: seconds for which fetched keys are fresh. By default what the provider's `Cache-Control`
             says, within bounds; `math.inf` fetches them once and for all.
         pinned_thumbprints: RFC 7638 thumbprints of the only keys to accept.
@@ -49,7 +57,7 @@ class RemoteKeys:
     Warns:
         SecurityWarning: anyone on the way could change the keys.
 
-    Example:
+    Examples:
         >>> keys = RemoteKeys("https://login.example/jwks", lifetime=3600)
         >>> keys.url, keys.lifetime
         ('https://login.example/jwks', 3600)
@@ -57,6 +65,8 @@ class RemoteKeys:
 
     url: str | None
     function: Callable[[], Any] | None
+    metadata_url: str | None
+    kid_pattern: str | None
     lifetime: float | None
     pinned_thumbprints: frozenset[str] | None
     http_options: Mapping[str, Any]
@@ -67,15 +77,20 @@ class RemoteKeys:
         url: str | None = None,
         *,
         function: Callable[[], Any] | None = None,
+        metadata_url: str | None = None,
+        kid_pattern: str | None = None,
         lifetime: float | None = None,
         pinned_thumbprints: str | Iterable[str] | None = None,
         http_options: Mapping[str, Any] | None = None,
         dangerously_allow_http: bool = False,
     ) -> None:
         try:
+            checked_flag("dangerously_allow_http", dangerously_allow_http)
             values = {
                 "url": _checked_url(url, allow_http=dangerously_allow_http),
-                "function": _checked_function(function, url, http_options),
+                "function": _checked_function(function, url or metadata_url, http_options),
+                "metadata_url": _checked_metadata_url(metadata_url, url, allow_http=dangerously_allow_http),
+                "kid_pattern": _checked_kid_pattern(kid_pattern, url),
                 "lifetime": checked_lifetime(lifetime),
                 "pinned_thumbprints": checked_pins(pinned_thumbprints),
                 "http_options": checked_http_options(http_options),
@@ -94,6 +109,8 @@ class RemoteKeys:
     def __repr__(self) -> str:
         if self.function is not None:
             return f"RemoteKeys(function={self.function!r})"
+        if self.metadata_url is not None:
+            return f"RemoteKeys(metadata_url={self.metadata_url!r})"
         return f"RemoteKeys({self.url!r})" if self.url is not None else "RemoteKeys()"
 
 
@@ -111,6 +128,47 @@ def _checked_url(url: Any, *, allow_http: bool) -> str | None:
     check_not_metadata(url)
     check_address(url, "url", "give an https:// URL", allow_http=allow_http)
     return url
+
+
+def _checked_metadata_url(metadata_url: Any, url: Any, *, allow_http: bool) -> str | None:
+    if metadata_url is None:
+        return None
+    if url is not None:
+        raise Problem("url= and metadata_url= exclude each other: the metadata names the address of the keys")
+    if not isinstance(metadata_url, str) or "/.well-known/" not in metadata_url:
+        raise Problem(
+            "metadata_url is not the address of metadata: give one such as "
+            "'https://keycloak.internal/realms/shop/.well-known/openid-configuration'"
+        )
+    remedy = (
+        "give an https:// URL, or add dangerously_allow_http=True where nobody else is on the network between"
+    )
+    check_address(metadata_url, "metadata_url", remedy, allow_http=allow_http)
+    return metadata_url
+
+
+def _checked_kid_pattern(pattern: Any, url: Any) -> str | None:
+    """A key id becomes part of an address only where it looks as the provider's do."""
+    has_place = isinstance(url, str) and "{" in url
+    if pattern is None and not has_place:
+        return None
+    if not has_place or url.count("{") != 1 or "{kid}" not in urlsplit(url).path:
+        raise Problem(
+            "kid_pattern goes with a url that has one {kid} in its path, as "
+            "'https://keys.example/{kid}'; leave it out for any other url"
+        )
+    if not isinstance(pattern, str) or not pattern:
+        raise Problem(
+            "url has {kid} in it, and kid_pattern is left out: give the regular expression that a whole key "
+            "id has to match, as '[0-9a-f-]{36}'"
+        )
+    try:
+        matches = re.compile(pattern).fullmatch
+    except re.error as problem:
+        raise Problem(f"kid_pattern is not a regular expression: {problem}") from None
+    if any(matches(odd) for odd in ("", "..", "a/b", "a?b", "a#b", "a%2fb", "a b")):
+        raise Problem("kid_pattern takes more than a name: allow letters, digits, '-' and '_' only")
+    return pattern
 
 
 def _checked_function(function: Any, url: Any, http_options: Any) -> Callable[[], Any] | None:

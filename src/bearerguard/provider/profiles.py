@@ -5,6 +5,7 @@ A profile only says what a token must look like; issuer, audience, keys and time
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -24,19 +25,23 @@ class Profile(msgspec.Struct, frozen=True):
     """
 
     name: str
-    types: frozenset[str | None]
+    types: Collection[str | None]
     required_claims: tuple[str, ...] = ()
     refuses_other_kinds: bool = False
 
+    def __post_init__(self) -> None:
+        # A copy: a set of the program's own may change, and has no hash.
+        msgspec.structs.force_setattr(self, "types", frozenset(self.types))
 
-JWT: Final = Profile("JWT", frozenset({None, "jwt", "at+jwt"}), refuses_other_kinds=True)
+
+JWT: Final = Profile("JWT", {None, "jwt", "at+jwt"}, refuses_other_kinds=True)
 """Any signed JWT that is meant as an access token: what most providers issue. The default."""
 
 ANY_JWT: Final = Profile("ANY_JWT", JWT.types)
 """Any signed JWT of the provider, ID tokens too: what starlette-oauth2-api and layabauth promise."""
 
-RFC9068: Final = Profile("RFC9068", frozenset({"at+jwt"}), ("sub", "client_id", "iat", "jti"))
+RFC9068: Final = Profile("RFC9068", {"at+jwt"}, ("sub", "client_id", "iat", "jti"))
 """The JWT profile for access tokens (RFC 9068, sections 2.1 and 2.2): nothing can be mistaken for one."""
 
-ID_TOKEN: Final = Profile("ID_TOKEN", frozenset({None, "jwt"}), ("sub", "iat"))
+ID_TOKEN: Final = Profile("ID_TOKEN", {None, "jwt"}, ("sub", "iat"))
 """OpenID Connect ID tokens (OpenID Connect Core, section 2), for front ends that send those to an API."""

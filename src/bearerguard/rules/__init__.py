@@ -9,13 +9,14 @@ token only, reads no clock (the token knows when it was verified) and answers no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from bearerguard.errors import ConfigurationError
-from bearerguard.rules.algebra import Explanation, Rule
+from bearerguard.rules.algebra import Rule, RuleExplanation
 from bearerguard.rules.asks import (
     AnyScope,
     Authenticated,
+    Bound,
     Claim,
     Client,
     Fresh,
@@ -26,10 +27,11 @@ from bearerguard.rules.asks import (
 )
 
 __all__ = [
-    "Explanation",
     "Rule",
+    "RuleExplanation",
     "any_scope",
     "authenticated",
+    "bound",
     "claim",
     "client",
     "fresh",
@@ -46,7 +48,7 @@ authenticated: Rule = Authenticated()
 def scope(*names: str) -> Rule:
     """Every one of these scopes (RFC 6749, section 3.3).
 
-    Example:
+    Examples:
         >>> scope("orders:read") & ~role("guest")
         scope('orders:read') & ~role('guest')
     """
@@ -105,6 +107,24 @@ def claim(path: str | Sequence[str], expected: Any | Callable[[Any], object]) ->
             f"claim({path!r}, {expected!r}) cannot be compared: give a function."
         ) from None
     return Claim(path if isinstance(path, str) else keys, expected, type(expected))
+
+
+def bound(method: Literal["dpop", "mtls"] | None = None) -> Rule:
+    """A token that its client has proven to be its own: by a DPoP proof, by its certificate, or by either.
+
+    Where it is not, more scope or a new login does not help: the refusal is `InvalidToken`, reason
+    `not_bound`.
+
+    Args:
+        method: `"dpop"` (RFC 9449) or `"mtls"` (RFC 8705); any by default.
+
+    Examples:
+        >>> scope("pay") & bound("dpop")
+        scope('pay') & bound('dpop')
+    """
+    if method not in (None, "dpop", "mtls"):
+        raise ConfigurationError(f"bound({method!r:.80}): write bound(), bound('dpop') or bound('mtls').")
+    return Bound(method)
 
 
 def fresh(*, max_age: float | None = None, acr: str | Iterable[str] = ()) -> Rule:

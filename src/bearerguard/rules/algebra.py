@@ -7,6 +7,7 @@ not known here.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -14,13 +15,13 @@ from bearerguard._limits import MAX_ALTERNATIVES
 from bearerguard.errors import AccessDenied, AuthError, InsufficientScope, InsufficientUserAuthentication
 from bearerguard.token import AccessToken
 
-__all__ = ["All", "Alternative", "AnyOf", "Explanation", "Login", "Not", "Remedy", "Rule"]
+__all__ = ["All", "Alternative", "AnyOf", "Login", "Not", "Remedy", "Rule", "RuleExplanation"]
 
 Alternative = frozenset[str]
 """Scopes that are needed together."""
 
 
-class Explanation(msgspec.Struct, frozen=True):
+class RuleExplanation(msgspec.Struct, frozen=True):
     """A rule's verdict about a token, with the verdicts of its parts; prints as a tree.
 
     Attributes:
@@ -33,7 +34,7 @@ class Explanation(msgspec.Struct, frozen=True):
     rule: Rule
     allowed: bool
     reason: str
-    parts: tuple[Explanation, ...] = ()
+    parts: tuple[RuleExplanation, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{'yes' if self.allowed else 'no '}  {self.rule!r}: {self.reason}"]
@@ -68,10 +69,10 @@ class Rule(msgspec.Struct, frozen=True):
         """Whether the token fulfils the rule."""
         raise NotImplementedError
 
-    def explain(self, token: AccessToken) -> Explanation:
+    def explain(self, token: AccessToken) -> RuleExplanation:
         """Return the verdict as a tree, with a sentence for each part of the rule.
 
-        Example:
+        Examples:
             ```python
             from bearerguard import scope
             from bearerguard.testing import Issuer
@@ -82,7 +83,19 @@ class Rule(msgspec.Struct, frozen=True):
             ```
         """
         allowed = self.allows(token)
-        return Explanation(self, allowed, self.say(token))
+        return RuleExplanation(self, allowed, self.say(token))
+
+    def describe(self) -> str:
+        """Return what the rule asks for, for readers of the API's documentation.
+
+        Subjects and clients are not named: a document is read by more people than may know them.
+
+        Examples:
+            >>> from bearerguard import claim, role, scope
+            >>> (scope("orders:write") & (role("admin") | claim("dept", "finance"))).describe()
+            'the scope `orders:write` and (the role `admin` or the claim `dept` with the value `"finance"`)'
+        """
+        return "what this API decides by itself"
 
     def refusal(self, token: AccessToken) -> AuthError:
         """Return the error for a token that does not fulfil the rule; its challenge names what would help.
@@ -115,7 +128,7 @@ class Rule(msgspec.Struct, frozen=True):
     def security_requirement(self, scheme: str) -> list[dict[str, list[str]]]:
         """Return the OpenAPI security requirement: alternatives, each with scopes that are needed together.
 
-        Example:
+        Examples:
             >>> from bearerguard import scope
             >>> (scope("a") | scope("b")).security_requirement("oauth2")
             [{'oauth2': ['a']}, {'oauth2': ['b']}]
@@ -182,11 +195,13 @@ class All(Rule, frozen=True):
         """The scopes of every part."""
         return frozenset().union(*(rule.scopes() for rule in self.rules))
 
-    def explain(self, token: AccessToken) -> Explanation:
+    def explain(self, token: AccessToken) -> RuleExplanation:
         """Return the verdict of the whole and of each part."""
         parts = tuple(rule.explain(token) for rule in self.rules)
         allowed = all(part.allowed for part in parts)
-        return Explanation(self, allowed, "all of these are fulfilled" if allowed else "not all are", parts)
+        return RuleExplanation(
+            self, allowed, "all of these are fulfilled" if allowed else "not all are", parts
+        )
 
     def remedy(self, token: AccessToken) -> Remedy:
         remedies = [rule.remedy(token) for rule in self.rules]
@@ -196,6 +211,10 @@ class All(Rule, frozen=True):
             _strictest([remedy.login for remedy in remedies if remedy.login is not None]),
             hopeless,
         )
+
+    def describe(self) -> str:
+        """All the parts."""
+        return " and ".join(_in_brackets(rule, AnyOf) for rule in self.rules)
 
     def __repr__(self) -> str:
         return " & ".join(f"({rule!r})" if isinstance(rule, AnyOf) else repr(rule) for rule in self.rules)
@@ -222,11 +241,11 @@ class AnyOf(Rule, frozen=True):
         """The scopes of every part."""
         return frozenset().union(*(rule.scopes() for rule in self.rules))
 
-    def explain(self, token: AccessToken) -> Explanation:
+    def explain(self, token: AccessToken) -> RuleExplanation:
         """Return the verdict of the whole and of each part."""
         parts = tuple(rule.explain(token) for rule in self.rules)
         allowed = any(part.allowed for part in parts)
-        return Explanation(
+        return RuleExplanation(
             self, allowed, "one of these is fulfilled" if allowed else "none of these is", parts
         )
 
@@ -234,6 +253,10 @@ class AnyOf(Rule, frozen=True):
         fulfilled = [rule for rule in self.rules if rule.allows(token)]
         remedies = [rule.remedy(token) for rule in fulfilled or self.rules]
         return min(remedies, key=lambda remedy: remedy.effort)
+
+    def describe(self) -> str:
+        """One of the parts."""
+        return " or ".join(_in_brackets(rule, All) for rule in self.rules)
 
     def __repr__(self) -> str:
         return " | ".join(f"({rule!r})" if isinstance(rule, All) else repr(rule) for rule in self.rules)
@@ -252,13 +275,17 @@ class Not(Rule, frozen=True):
         """Whether the rule is not fulfilled."""
         return not self.rule.allows(token)
 
-    def explain(self, token: AccessToken) -> Explanation:
+    def explain(self, token: AccessToken) -> RuleExplanation:
         """Return the verdict, and that of the rule it turns round."""
         part = self.rule.explain(token)
-        return Explanation(self, not part.allowed, "the contrary of this", (part,))
+        return RuleExplanation(self, not part.allowed, "the contrary of this", (part,))
 
     def say(self, token: AccessToken) -> str:
         return "the contrary of this"
+
+    def describe(self) -> str:
+        """What must not be fulfilled."""
+        return f"not {_in_brackets(self.rule, All | AnyOf)}"
 
     def __repr__(self) -> str:
         return f"~({self.rule!r})" if isinstance(self.rule, All | AnyOf) else f"~{self.rule!r}"
@@ -267,6 +294,10 @@ class Not(Rule, frozen=True):
 def _parts(kind: type[All | AnyOf], *rules: Rule) -> tuple[Rule, ...]:
     """The parts of a combination, flat: `(a & b) & c` equals `a & (b & c)`."""
     return tuple(part for rule in rules for part in (rule.rules if isinstance(rule, kind) else (rule,)))
+
+
+def _in_brackets(rule: Rule, kinds: Any) -> str:
+    return f"({rule.describe()})" if isinstance(rule, kinds) else rule.describe()
 
 
 def _distinct(alternatives: Iterable[Alternative]) -> tuple[Alternative, ...]:

@@ -17,7 +17,6 @@ from starlette.responses import Response
 from bearerguard._asgi import ASGIRequest
 from bearerguard._layabauth import server_by_jwks_uri
 from bearerguard.answer import answer
-from bearerguard.context import note
 from bearerguard.errors import AuthError, InvalidRequest, InvalidToken, MissingCredentials
 from bearerguard.provider import ASYMMETRIC, DEFAULT_LEEWAY
 from bearerguard.starlette.base import as_response
@@ -52,7 +51,7 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
     Warns:
         SecurityWarning: `issuer` or `audience` is left out, so it is not checked.
 
-    Example:
+    Examples:
         ```python
         from starlette.applications import Starlette
         from starlette.authentication import SimpleUser
@@ -103,15 +102,14 @@ class OAuth2IdTokenBackend(AuthenticationBackend):
         Raises:
             AuthenticationError: the token is refused, or its keys are unavailable; caused by an `AuthError`.
         """
-        begin(conn.scope)
+        request = begin(conn.scope)
         try:
             token = await self._server.aauthenticate(ASGIRequest(conn.scope))
         except MissingCredentials:
             return None
         except AuthError as error:
             raise AuthenticationError(error.description) from error
-        conn.scope["bearerguard.token"] = token
-        note(conn.scope, token)
+        conn.scope["bearerguard.token"] = request.token = token
         body = token.claims_copy()
         # An exception of these two is the application's own error, not a bad token.
         scopes: Iterable[str] | None = await _awaited(self.scopes(token=token.raw, token_body=body))

@@ -9,12 +9,20 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bearerguard._asgi import App, ASGIRequest, Scope, as_function, protected, route_path
+from bearerguard._asgi import (
+    App,
+    ASGIGuard,
+    ASGIRequest,
+    Scope,
+    answer_at,
+    as_function,
+    protected,
+    route_path,
+)
 from bearerguard.answer import Answer
-from bearerguard.context import note
 from bearerguard.endpoints import Endpoint
 from bearerguard.errors import AuthError
-from bearerguard.guard import BaseGuard, Demand, exact_paths
+from bearerguard.guard import Demand, exact_paths
 from bearerguard.rules import Rule
 from bearerguard.starlette.serving import begin, followed
 from bearerguard.token import AccessToken
@@ -22,7 +30,7 @@ from bearerguard.token import AccessToken
 __all__ = ["StarletteGuard", "as_response"]
 
 
-class StarletteGuard(BaseGuard):
+class StarletteGuard(ASGIGuard):
     """Protects applications as a whole; its subclasses know what a route is."""
 
     @as_function
@@ -59,10 +67,10 @@ class StarletteGuard(BaseGuard):
 
     async def admit_scope(self, scope: Scope, demand: Demand) -> AccessToken | None:
         """Check a request, and note its token where the application and the logs find it."""
-        begin(scope)
+        self.check_opening(scope)
+        request = begin(scope)
         token = await self.aadmit(ASGIRequest(scope), demand)
-        scope["bearerguard.token"] = token
-        note(scope, token)
+        scope["bearerguard.token"] = request.token = token
         return token
 
     def response(self, error: AuthError) -> Response:
@@ -78,6 +86,8 @@ class StarletteGuard(BaseGuard):
                 methods = list(endpoint.methods)
                 routes.insert(0, Route(endpoint.path, _served(endpoint), methods=methods, name=_NAME))
         app.add_middleware(followed)
+        if self.websocket_subprotocol is not None or self.close_at_expiry:
+            app.add_middleware(self.websockets)
 
 
 _NAME = "bearerguard"
@@ -96,6 +106,6 @@ def as_response(answer: Answer) -> Response:
 
 def _served(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
-        return as_response(endpoint.respond(request.method))
+        return as_response(await answer_at(endpoint, request.scope, request.receive))
 
     return serve

@@ -31,7 +31,7 @@ class Guard(StarletteGuard):
 
     `protect` wraps a whole application, a mounted one, or goes into `add_middleware(guard.protect, ...)`.
 
-    Example:
+    Examples:
         ```python
         guard = Guard(ResourceServer(Provider("https://login.example", audience="https://api.example")))
 

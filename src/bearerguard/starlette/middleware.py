@@ -20,6 +20,7 @@ from bearerguard._asgi import (
     Receive,
     Scope,
     Send,
+    answer_at,
     answer_or_close,
     by_path,
     endpoint_at,
@@ -82,7 +83,7 @@ class AuthenticateMiddleware:
     Raises:
         ConfigurationError: where a provider lacks something or is unsafe; the message names it.
 
-    Example:
+    Examples:
         ```python
         app.add_middleware(
             AuthenticateMiddleware,
@@ -119,6 +120,8 @@ class AuthenticateMiddleware:
                 "key_refresh_minutes and clock), not both."
             )
         self._server = server
+        names = [self._names.get(provider.name, provider.name) for provider in server.providers]
+        self._only_name = names[0] if len(names) == 1 else None
         guard = BaseGuard(server)
         self._context = guard.context
         self._served = by_path(guard.endpoints)
@@ -129,7 +132,7 @@ class AuthenticateMiddleware:
             await self._app(scope, receive, send)
             return
         if self._served and (endpoint := endpoint_at(scope, self._served)) is not None:
-            await respond(send, endpoint.respond(scope["method"]))
+            await respond(send, await answer_at(endpoint, scope, receive))
             return
         request = scope[SERVING] = Serving()  # not in a `with` block: a tenth of what all this costs
         before = current.set(request)
@@ -146,13 +149,16 @@ class AuthenticateMiddleware:
                     await answer_or_close(scope, send, refusal, error.description)
                     return
                 scope["oauth2-claims"] = token.claims_copy()
-                name = token.provider.name
-                scope["oauth2-provider"] = self._names.get(name, name)
+                scope["oauth2-provider"] = self._only_name or self._name_of(token)
                 scope["bearerguard.token"] = request.token = token
             await self._app(scope, receive, send)
         finally:
-            request.end()
+            request.token, request.is_over = None, True  # as `end` does, which would be a call more
             current.reset(before)
+
+    def _name_of(self, token: AccessToken) -> Any:
+        name = token.provider.name
+        return self._names.get(name, name)
 
 
 def _providers(providers: Any, get_keys: Any, minutes: Any) -> dict[Any, Provider]:

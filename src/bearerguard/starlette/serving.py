@@ -14,7 +14,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from bearerguard._asgi import App, Receive, Scope, Send
-from bearerguard.context import SERVING, Serving, note
+from bearerguard.context import SERVING, Serving
+from bearerguard.context import begin as began
 
 __all__ = ["begin", "end_with", "followed"]
 
@@ -33,21 +34,25 @@ def followed(app: App) -> App:
     return noted
 
 
-def begin(scope: Scope) -> None:
+def begin(scope: Scope) -> Serving:
     """Say that a request is being checked: nobody is known to be behind it, until a token is noted.
 
     Where nobody outside follows the request, it ends with FastAPI's own stack, or with its task; not every
     server lets go of a scope in time, and an application may keep one.
+
+    Returns:
+        The request, whose `token` is to be set.
     """
-    is_first = SERVING not in scope
-    note(scope, None)
-    if not is_first:
-        return
-    request: Serving = scope[SERVING]
+    request: Serving | None = scope.get(SERVING)
+    if request is not None and not request.is_over:
+        request.token = None
+        return request
     stack = scope.get("fastapi_middleware_astack")
     if isinstance(stack, AsyncExitStack):
-        stack.callback(request.end)
-        return
+        request = began(scope, is_told=True)
+        stack.push(request)
+        return request
+    request = began(scope)
     found = weakref.ref(request)  # the task may go on to other requests, and is not to keep this one
 
     def end(_: object) -> None:
@@ -58,9 +63,10 @@ def begin(scope: Scope) -> None:
     try:
         task = asyncio.current_task()
     except RuntimeError:  # another event loop
-        return
+        return request
     if task is not None:
         task.add_done_callback(end)
+    return request
 
 
 def end_with(made: Any, request: Serving) -> None:

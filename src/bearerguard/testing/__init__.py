@@ -20,15 +20,21 @@ from bearerguard.testing.signing_keys import SigningKey, signing_key
 if TYPE_CHECKING:
     import pytest
 
+    from bearerguard.testing.api_client import APIClient
+    from bearerguard.testing.client_certificate import CertificateAndKey, certificate_and_key, proxy_header
     from bearerguard.testing.stand_in import auth_mock
 
 __all__ = [
+    "APIClient",
+    "CertificateAndKey",
     "Clock",
     "Issuer",
     "Persona",
     "RecordedRequest",
     "SigningKey",
     "auth_mock",
+    "certificate_and_key",
+    "proxy_header",
     "pytest",
     "signing_key",
 ]
@@ -38,11 +44,19 @@ if not TYPE_CHECKING:  # or a type checker would believe in any name
 
     def __getattr__(name: str) -> Any:
         if name == "pytest":
-            import pytest  # noqa: PLC0415
+            import pytest  # noqa: PLC0415 - keeps the plugin's import short
 
             return pytest
         if name == "auth_mock":
-            from bearerguard.testing.stand_in import auth_mock  # noqa: PLC0415
+            from bearerguard.testing.stand_in import auth_mock  # noqa: PLC0415 - keeps the plugin's import short
 
             return auth_mock
+        if name == "APIClient":  # its HTTP library takes 150 ms to import
+            from bearerguard.testing.api_client import APIClient  # noqa: PLC0415 - keeps the plugin's import short
+
+            return APIClient
+        if name in {"CertificateAndKey", "certificate_and_key", "proxy_header"}:  # X.509 takes some too
+            from bearerguard.testing import client_certificate  # noqa: PLC0415 - keeps the plugin's import short
+
+            return getattr(client_certificate, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,7 @@ class Clock:
             Left out: it starts at the present (rounded down to a whole second, so that no test depends on
             the fraction) and runs.
 
-    Example:
+    Examples:
         ```python
         clock = Clock(1_700_000_000)
         clock.advance(60)

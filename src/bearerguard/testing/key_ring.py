@@ -34,9 +34,13 @@ class KeyRing:
 
     def published(self) -> list[dict[str, str]]:
         """The public JWKs to be found at the issuer now: the current, the announced, the previous."""
+        return [key.public_jwk() for key in self.all() if key.key_type != "oct"]
+
+    def all(self) -> list[SigningKey]:
+        """The keys whose signatures are the issuer's now: the current, the announced, the previous."""
         with self._lock:
             sets = (self._current_keys(), self._next, self._previous)
-            return [key.public_jwk() for keys in sets for key in keys.values() if key.key_type != "oct"]
+            return [key for keys in sets for key in keys.values()]
 
     def announce(self) -> None:
         """Publish the keys that the next rotation will sign with; without effect the second time."""

@@ -1,8 +1,8 @@
 """Private keys that sign tokens, and their public halves as JWKs.
 
 For tests: a real signature by a real key for every algorithm that the library verifies. It refuses to sign
-with an algorithm that does not fit the key, and it never writes a private key down, save that an `oct` JWK
-*is* its secret.
+with an algorithm that does not fit the key, and writes a private key down only where it is asked to, for an
+API that is configured with one.
 
 An RSA key takes some 60 ms to make, everything else far less than one. So RSA keys are lent: a key whose
 borrower is gone is lent again, under a new `kid`, and no two borrowers alive hold the same one.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import hashlib
 import hmac
 import json
 import secrets
@@ -20,12 +21,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-__all__ = ["ALGORITHMS", "KEY_TYPES", "SigningKey", "compact", "forgers_key", "key_type_of", "signing_key"]
+__all__ = [
+    "ALGORITHMS",
+    "KEY_TYPES",
+    "SigningKey",
+    "algorithm_for",
+    "compact",
+    "forgers_key",
+    "key_type_of",
+    "signing_key",
+]
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | bytes
 
@@ -107,6 +119,26 @@ class SigningKey:
             return r.to_bytes(width, "big") + s.to_bytes(width, "big")
         return self.private.sign(message)
 
+    def has_signed(self, algorithm: str, message: bytes, signature: bytes) -> bool:
+        """Whether `signature` is one of this key's, of `message` and with `algorithm`, which fits it."""
+        size = _ALGORITHMS[algorithm][1]
+        if isinstance(self.private, bytes):
+            return hmac.compare_digest(signature, self.sign(algorithm, message))
+        try:
+            if isinstance(self.private, rsa.RSAPrivateKey):
+                public = self.private.public_key()
+                public.verify(signature, message, _rsa_padding(algorithm, size), _HASHES[size])
+            elif isinstance(self.private, ec.EllipticCurvePrivateKey):
+                half = len(signature) // 2
+                r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+                der = encode_dss_signature(r, s)
+                self.private.public_key().verify(der, message, ec.ECDSA(_HASHES[size]))
+            else:
+                self.private.public_key().verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
     def public_jwk(self) -> dict[str, str]:
         """The public half as a JWK (RFC 7517), without `alg`: an RSA key here signs with six algorithms."""
         if isinstance(self.private, bytes):
@@ -131,6 +163,19 @@ class SigningKey:
             "crv": "Ed25519",
             "x": _base64url(self.private.public_key().public_bytes_raw()),
         }
+
+    @property
+    def thumbprint(self) -> str:
+        """The thumbprint of the public half (RFC 7638): what a token is bound to by DPoP."""
+        jwk = self.public_jwk()
+        defining = {name: jwk[name] for name in sorted({"kty", "crv", "x", "y", "n", "e"} & jwk.keys())}
+        return _base64url(hashlib.sha256(_json(defining)).digest())
+
+    def private_pem(self) -> str:
+        """The private key as PEM text (PKCS #8): for a client's configuration, published nowhere."""
+        if isinstance(self.private, bytes):
+            raise ValueError("An oct key is not written as PEM; secret_jwk() is the secret itself.")
+        return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     def secret_jwk(self) -> dict[str, str]:
         """An `oct` key as a JWK (RFC 7518 section 6.4): for the API's configuration, published nowhere."""
@@ -163,6 +208,11 @@ def compact(
     """A compact JWS (RFC 7515 section 7.1), signed by `key` with `algorithm`, whatever the header says."""
     message = signing_input(header, payload)
     return f"{message}.{_base64url(key.sign(algorithm, message.encode()))}"
+
+
+def algorithm_for(key: SigningKey) -> str:
+    """The first algorithm that a key can sign with."""
+    return next(algorithm for algorithm in ALGORITHMS if key.fits(algorithm))
 
 
 def signing_input(header: Mapping[str, Any], payload: Mapping[str, Any] | bytes) -> str:

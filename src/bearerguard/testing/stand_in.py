@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from bearerguard._core.credentials import is_one_token
+from bearerguard._core.credentials import BEARER, is_one_token
 from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._io.static_keys import StaticKeySource
 from bearerguard._limits import MAX_TOKEN_BYTES
@@ -70,12 +70,19 @@ def standing_in(
     admit = Pipeline.admit
 
     def admit_exchanged(
-        pipeline: Pipeline, raw: bytes, request: Incoming | None = None
+        pipeline: Pipeline,
+        raw: bytes,
+        request: Incoming | None = None,
+        scheme: str = BEARER,
+        resource: str | None = None,
     ) -> AccessToken | Stages:
         with _mismatch_told(pipeline, jwks_uri):
             # A field of a header has no such characters; a text that a program hands over may.
             readable = request is None or (raw.isascii() and is_one_token(raw))
-            outcome = (exchanged(pipeline, raw) if readable else None) or admit(pipeline, raw, request)
+            stands_in = readable and scheme is BEARER
+            outcome = (exchanged(pipeline, raw) if stands_in else None) or admit(
+                pipeline, raw, request, scheme, resource
+            )
         return outcome if isinstance(outcome, AccessToken) else told(pipeline, outcome)
 
     def exchanged(pipeline: Pipeline, raw: bytes) -> AccessToken | None:
@@ -107,7 +114,7 @@ class _StandIn(AccessToken):
     ) -> None:
         claims = json.loads(json.dumps(token_body))
         super().__init__(
-            bearer.encode(errors="replace"), Claims(provider, 0, None), minted.verified_at, claims
+            bearer.encode(errors="replace"), Claims(provider, 0, None, None), minted.verified_at, claims
         )
         self._end = minted.expires_at
 
@@ -181,11 +188,11 @@ def _pipeline(provider: Provider, clock: Clock) -> Pipeline:
 
 
 def _keyed(provider: Provider, issuer: Issuer) -> Provider:
-    """The application's settings, with the keys of the signer."""
+    """The application's settings, with the keys of the signer, and nobody to be asked about its tokens."""
     with _quiet, warnings.catch_warnings():  # its filters are those of all threads
         # The application was warned of what these settings leave unchecked when it made them.
         warnings.simplefilter("ignore", SecurityWarning)
-        return dataclasses.replace(provider, keys=issuer.jwks())
+        return dataclasses.replace(provider, keys=issuer.jwks(), introspection=None)
 
 
 def _minted(provider: Provider, token_body: Mapping[str, Any], clock: Clock, issuer: Issuer) -> str:

@@ -20,12 +20,23 @@ class Trouble:
     """One outage or slowness, begun already. Ends with `stop()` or with the `with` block that it heads."""
 
     def __init__(
-        self, end: Callable[[Trouble], None], *, seconds: float, outage: bool, status: int | None
+        self,
+        end: Callable[[Trouble], None],
+        *,
+        seconds: float,
+        outage: bool,
+        status: int | None,
+        path: str | None,
     ) -> None:
         self.seconds: float = seconds
         self.outage: bool = outage
         self.status: int | None = status
+        self.path: str | None = path
         self._end = end
+
+    def is_at(self, path: str) -> bool:
+        """Whether somebody who asks at `path` meets it."""
+        return self.path is None or self.path == path
 
     def stop(self) -> None:
         """End it; without effect the second time."""
@@ -47,25 +58,34 @@ class Troubles:
         self._changed = threading.Condition()
         self._active: list[Trouble] = []
 
-    def begin(self, *, seconds: float = 0.0, outage: bool = False, status: int | None = None) -> Trouble:
-        """Begin a trouble."""
-        trouble = Trouble(self._stop, seconds=seconds, outage=outage, status=status)
+    def begin(
+        self,
+        *,
+        seconds: float = 0.0,
+        outage: bool = False,
+        status: int | None = None,
+        path: str | None = None,
+    ) -> Trouble:
+        """Begin a trouble, at one path or at all of them."""
+        trouble = Trouble(self._stop, seconds=seconds, outage=outage, status=status, path=path)
         with self._changed:
             self._active.append(trouble)
         return trouble
 
-    def outage(self) -> Trouble | None:
-        """The outage that began last and has not ended."""
+    def outage(self, path: str) -> Trouble | None:
+        """The outage at `path` that began last and has not ended."""
         with self._changed:
-            return next((trouble for trouble in reversed(self._active) if trouble.outage), None)
+            met = (trouble for trouble in reversed(self._active) if trouble.is_at(path))
+            return next((trouble for trouble in met if trouble.outage), None)
 
-    def wait(self, limit: float | None, cut_short: Callable[[], bool] = lambda: False) -> bool:
+    def wait(self, path: str, limit: float | None, cut_short: Callable[[], bool] = lambda: False) -> bool:
         """Wait as long as the issuer is slow, or until `cut_short`; False once `limit` seconds are over."""
         begun = time.monotonic()
         with self._changed:
             while not cut_short():
                 waited = time.monotonic() - begun
-                left = max((trouble.seconds for trouble in self._active), default=0.0) - waited
+                met = (trouble.seconds for trouble in self._active if trouble.is_at(path))
+                left = max(met, default=0.0) - waited
                 if left <= 0:
                     return True
                 if limit is not None and waited >= limit:

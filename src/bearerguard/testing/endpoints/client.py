@@ -7,10 +7,14 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote_plus
 
+from bearerguard.testing.client_assertions import ASSERTION_TYPE
+from bearerguard.testing.endpoints.endpoint import State
 from bearerguard.testing.endpoints.refused import Refused
 from bearerguard.testing.exchange import Request
 
-__all__ = ["authenticated_client", "form_of"]
+__all__ = ["CLIENT_METHODS", "authenticated_client", "form_of"]
+
+CLIENT_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 
 
 def form_of(request: Request) -> dict[str, str]:
@@ -26,11 +30,15 @@ def form_of(request: Request) -> dict[str, str]:
     return form
 
 
-def authenticated_client(request: Request, form: Mapping[str, str], clients: Mapping[str, str]) -> str:
-    """The client that authenticated itself, in the header or in the form, not both (RFC 6749 section 2.3)."""
+def authenticated_client(request: Request, form: Mapping[str, str], state: State) -> str:
+    """The client that authenticated itself, in one way and not in two (RFC 6749 section 2.3)."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if scheme and "client_secret" in form:
+    if bool(scheme) + ("client_secret" in form) + ("client_assertion" in form) > 1:
         raise Refused("invalid_request", "A client authenticates itself in one way, not in two.")
+    if "client_assertion" in form:
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            raise Refused("invalid_client", "This issuer knows no such type of assertion.", status=401)
+        return state.client_of_assertion(form["client_assertion"])
     if scheme:
         if scheme.lower() != "basic":
             raise Refused(
@@ -43,7 +51,7 @@ def authenticated_client(request: Request, form: Mapping[str, str], clients: Map
         client_id, _, secret = (unquote_plus(part) for part in decoded.partition(":"))
     else:
         client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-    expected = clients.get(client_id)
+    expected = state.clients.get(client_id)
     if expected is None or not hmac.compare_digest(expected.encode(), secret.encode()):
         raise Refused("invalid_client", "Unknown client or wrong secret.", status=401)
     return client_id

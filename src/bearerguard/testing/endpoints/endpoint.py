@@ -25,9 +25,14 @@ class State:
         key_set: the published JWK set.
         cache_control: the value of that header on metadata and key set, or None for no such header.
         clients: the secret of each client, by `client_id`.
-        issue: makes the token response for a `client_id` and the scope that it asked for.
+        issue: makes the token response for a `client_id`, the scope that it asked for, and the thumbprint of
+            the key to which the token is to be bound.
         authorization_code: the grant by which users log in.
-        issue_login: makes the token response for such a login.
+        issue_login: makes the token response for such a login, and such a thumbprint.
+        key_of_proof: the thumbprint of the key that a `DPoP` field proves; raises `Refused`.
+        client_of_assertion: the client that signed an assertion; raises `Refused`.
+        introspect: what is said of a token to those who may ask (RFC 7662 section 2.2).
+        sign_answer: signs what is said, for the client that asked (RFC 9701 section 5).
     """
 
     issuer: str
@@ -36,9 +41,13 @@ class State:
     key_set: Mapping[str, Any]
     cache_control: str | None
     clients: Mapping[str, str]
-    issue: Callable[[str, str | None], Mapping[str, Any]]
+    issue: Callable[[str, str | None, str | None], Mapping[str, Any]]
     authorization_code: AuthorizationCodeGrant
-    issue_login: Callable[[Login], Mapping[str, Any]]
+    issue_login: Callable[[Login, str | None], Mapping[str, Any]]
+    key_of_proof: Callable[[str | None], str | None]
+    client_of_assertion: Callable[[str], str]
+    introspect: Callable[[str], Mapping[str, Any]]
+    sign_answer: Callable[[Mapping[str, Any], str], str]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from bearerguard.testing.endpoints import authorization, key_set, token
+from bearerguard.testing.endpoints import authorization, introspection, key_set, token
 from bearerguard.testing.endpoints.cacheable import cacheable
 from bearerguard.testing.endpoints.endpoint import Endpoint, State
 from bearerguard.testing.endpoints.metadata import metadata, well_known
@@ -13,14 +13,14 @@ from bearerguard.testing.exchange import Request, Response
 
 __all__ = ["respond"]
 
-ENDPOINTS = (key_set.ENDPOINT, authorization.ENDPOINT, token.ENDPOINT)
+ENDPOINTS = (key_set.ENDPOINT, authorization.ENDPOINT, token.ENDPOINT, introspection.ENDPOINT)
 
 # Scripts of any origin may read what is not a page: nothing is sent there that a browser adds by itself.
 _ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
 _PREFLIGHT = (
     _ANY_ORIGIN,
     ("Access-Control-Allow-Methods", "GET, POST"),
-    ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Requested-With"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, X-Requested-With"),
 )
 
 

@@ -1,13 +1,17 @@
-"""The token endpoint (RFC 6749 section 3.2): the grants of client credentials and of authorization codes."""
+"""The token endpoint (RFC 6749 section 3.2): the grants of client credentials and of authorization codes.
+
+A token is bound to the key of the DPoP proof with which it was asked for (RFC 9449 section 5).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bearerguard.testing.endpoints.client import authenticated_client, form_of
+from bearerguard.testing.endpoints.client import CLIENT_METHODS, authenticated_client, form_of
 from bearerguard.testing.endpoints.endpoint import Endpoint, State
 from bearerguard.testing.endpoints.refused import Refused
 from bearerguard.testing.exchange import Request, Response
+from bearerguard.testing.token_proofs import PROOF_ALGORITHMS
 
 __all__ = ["ENDPOINT"]
 
@@ -20,15 +24,17 @@ def _answer(request: Request, state: State) -> Response:
         if form.get("grant_type") == "authorization_code":
             login = state.authorization_code.redeem(form, request.headers)
             _check_target(form, state)
-            return Response.json(200, state.issue_login(login), _NO_STORE)
-        client_id = authenticated_client(request, form, state.clients)
+            key = state.key_of_proof(request.headers.get("dpop"))
+            return Response.json(200, state.issue_login(login, key), _NO_STORE)
+        client_id = authenticated_client(request, form, state)
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise Refused("invalid_request", "There is no grant_type in the request.")
         if grant_type != "client_credentials":
             raise Refused("unsupported_grant_type", "This issuer does not know that grant.")
         _check_target(form, state)
-        return Response.json(200, state.issue(client_id, form.get("scope")), _NO_STORE)
+        key = state.key_of_proof(request.headers.get("dpop"))
+        return Response.json(200, state.issue(client_id, form.get("scope"), key), _NO_STORE)
     except Refused as refused:
         return refused.response
 
@@ -45,7 +51,8 @@ ENDPOINT = Endpoint(
     _answer,
     called="token_endpoint",
     metadata={
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": [*CLIENT_METHODS, "none"],
         "grant_types_supported": ["authorization_code", "client_credentials"],
+        "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS),  # RFC 9449 section 5.1
     },
 )

@@ -17,7 +17,9 @@ __all__ = [
     "Flow",
     "authorizations",
     "bearer_scheme",
+    "dpop_scheme",
     "method_authorizations",
+    "mutual_tls_scheme",
     "oauth2_scheme",
     "openid_connect_scheme",
     "provider_scheme",
@@ -44,7 +46,7 @@ def authorizations(auth_url: str, scopes: Mapping[str, str]) -> dict[str, Any]:
         auth_url: the provider's authorization endpoint.
         scopes: each scope with its description.
 
-    Example:
+    Examples:
         >>> authorizations("https://login.example/authorize", {"read": "Read orders"}).keys()
         dict_keys(['oauth2'])
     """
@@ -61,7 +63,7 @@ def authorizations(auth_url: str, scopes: Mapping[str, str]) -> dict[str, Any]:
 def method_authorizations(*scopes: str) -> dict[str, Any]:
     """Return what an operation asks for: all these scopes of the definition `oauth2`.
 
-    Example:
+    Examples:
         >>> method_authorizations("read", "write")
         {'security': [{'oauth2': ('read', 'write')}]}
     """
@@ -92,7 +94,7 @@ def oauth2_scheme(
     Raises:
         ConfigurationError: an address that a flow needs is missing.
 
-    Example:
+    Examples:
         >>> scheme = oauth2_scheme({"read": "Read orders"}, token_url="https://login.example/token")
         >>> scheme["flows"]
         {'clientCredentials': {'tokenUrl': 'https://login.example/token', 'scopes': {'read': 'Read orders'}}}
@@ -118,7 +120,7 @@ def openid_connect_scheme(issuer: str) -> dict[str, Any]:
     Args:
         issuer: the provider's issuer, from which the address of the metadata follows.
 
-    Example:
+    Examples:
         >>> openid_connect_scheme("https://login.example/shop")["openIdConnectUrl"]
         'https://login.example/shop/.well-known/openid-configuration'
     """
@@ -131,11 +133,42 @@ def bearer_scheme(bearer_format: str = "JWT") -> dict[str, Any]:
     Args:
         bearer_format: a hint at the form of the token.
 
-    Example:
+    Examples:
         >>> bearer_scheme()
         {'type': 'http', 'scheme': 'bearer', 'bearerFormat': 'JWT'}
     """
     return {"type": "http", "scheme": "bearer", "bearerFormat": bearer_format}
+
+
+def dpop_scheme() -> dict[str, Any]:
+    """Return the security scheme of the key that a token is bound to (RFC 9449).
+
+    It stands beside that of the token in one requirement, and says how the token is presented.
+
+    Examples:
+        >>> dpop_scheme()["scheme"]
+        'DPoP'
+    """
+    return {
+        "type": "http",
+        "scheme": "DPoP",
+        "description": "The token as `Authorization: DPoP`, with a proof in the field `DPoP` (RFC 9449)",
+    }
+
+
+def mutual_tls_scheme() -> dict[str, Any]:
+    """Return the security scheme of the client certificate that a token is bound to (RFC 8705).
+
+    It stands beside that of the token in one requirement. OpenAPI has it from 3.1 on (section 4.8.27).
+
+    Examples:
+        >>> mutual_tls_scheme()["type"]
+        'mutualTLS'
+    """
+    return {
+        "type": "mutualTLS",
+        "description": "The client's certificate, for a token that is bound to it (RFC 8705)",
+    }
 
 
 def provider_scheme(
@@ -149,11 +182,17 @@ def provider_scheme(
             are not https, but for those that the provider's keys might come from too, are left out.
         scopes: each scope with its description.
 
-    Example:
+    Examples:
         >>> provider = Provider("https://login.example", audience="https://api.example")
         >>> provider_scheme(provider, {}, {})["scheme"]
         'bearer'
     """
+    if provider.source is not None:
+        from bearerguard.provider import Header  # noqa: PLC0415 - loaded by those who have it
+
+        place = "header" if isinstance(provider.source, Header) else "cookie"
+        scheme = {"type": "apiKey", "in": place, "name": provider.source.name}
+        return {**scheme, "description": f"A token of {provider.name}"}
     addresses = [metadata.get("authorization_endpoint"), metadata.get("token_endpoint")]
     allow_http = provider.remote_keys is not None and provider.remote_keys.dangerously_allow_http
     safe = [
@@ -175,7 +214,7 @@ def security_requirement(scheme: str, *scopes: str) -> dict[str, list[str]]:
         scheme: the name under which the scheme stands in `components.securitySchemes`.
         *scopes: none for an `http` scheme in OpenAPI 3.0.
 
-    Example:
+    Examples:
         >>> {"security": [security_requirement("oauth2", "read")]}
         {'security': [{'oauth2': ['read']}]}
     """

@@ -1,0 +1,147 @@
+"""What a token that had to wait for keys meets after the wait: the same checks as any other, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from bearerguard import AccessToken, AuthError, ProviderUnavailable
+from bearerguard._flows.effects import WaitForKeys
+from bearerguard.testing import Clock, Issuer
+from tests.flows.pipeline import JWKS, NOW, TOKEN, Admitting, StubSource, accepted, admitting, refusal, wanted
+
+Publish = Callable[[StubSource], None]
+
+
+def finished(server: Admitting, sent: Any = None) -> AccessToken:
+    """The token, where the stages that are left wait for nothing more."""
+    assert server.stages is not None
+    with pytest.raises(StopIteration) as stop:
+        server.stages.send(sent)
+    token: AccessToken = stop.value.value
+    return token
+
+
+def test_keys_that_came_due_meanwhile_are_used_and_refreshed() -> None:
+    source = StubSource()
+    server = admitting(source)
+    server.attempt(TOKEN, NOW)
+    source.publish(JWKS, refresh_at=NOW, usable_until=NOW + 10)
+    assert finished(server).subject == "user-1"
+    assert source.asked_ahead == [NOW]
+
+
+def test_keys_that_are_fresh_are_not_refreshed() -> None:
+    source = StubSource()
+    server = admitting(source)
+    server.attempt(TOKEN, NOW)
+    source.publish(JWKS, refresh_at=NOW + 1, usable_until=NOW + 10)
+    assert source.key_set is not None
+    source.key_set = replace(source.key_set, fetched_at=NOW)
+    finished(server)
+    assert source.asked_ahead == []
+
+
+def test_keys_that_grew_too_old_meanwhile_are_not_used() -> None:
+    source = StubSource()
+    server = admitting(source)
+    server.attempt(TOKEN, NOW)
+    source.publish(JWKS, refresh_at=NOW - 10, usable_until=NOW)
+    assert server.stages is not None
+    with pytest.raises(ProviderUnavailable):
+        server.stages.send(None)
+    assert source.asked_ahead == []
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "ES384", "EdDSA", "HS256"])
+@pytest.mark.parametrize("parts", [0, 100])
+def test_tokens_of_every_algorithm_and_size_are_accepted_and_remembered(algorithm: str, parts: int) -> None:
+    issuer = Issuer(algorithm=algorithm, clock=Clock(NOW))
+    secret = algorithm.startswith("HS")
+    keys = issuer.signing_key.secret_jwk() if secret else issuer.jwks()
+    source = StubSource()
+    options: dict[str, Any] = {"issuer": issuer.url, "audience": issuer.audience, "algorithms": [algorithm]}
+    if secret:
+        options["keys"] = keys
+    server = admitting(source, **options)
+    token = issuer.token(parts=[[]] * parts)
+    server.attempt(token, NOW)
+    source.publish(keys)
+    assert finished(server).claims["parts"] == [[]] * parts
+    assert source.key_set is not None
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+    assert accepted(server.attempt(token, NOW)).claims["parts"] == [[]] * parts
+
+
+def test_a_key_under_another_name_is_not_tried() -> None:
+    named = [{**key, "kid": f"another-{number}"} for number, key in enumerate(JWKS["keys"])]
+    source = StubSource()
+    server = admitting(source)
+    server.attempt(TOKEN, NOW)
+    source.publish(*named)
+    assert server.stages is not None
+    with pytest.raises(AuthError) as refused:
+        server.stages.send(None)
+    assert refused.value.reason == "unknown_key"
+
+
+# -- several providers of one issuer
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+def test_the_second_of_several_decides_like_the_first(algorithm: str) -> None:
+    signer, other = Issuer(algorithm=algorithm, clock=Clock(NOW)), Issuer(algorithm="ES256").jwks()
+    for parts in (0, 100):
+        token = signer.token(parts=[[]] * parts)
+        first, second = StubSource(), StubSource(signer.jwks())
+        server = admitting(first, second, issuer=signer.url, audience=signer.audience)
+        assert wanted(server.attempt(token, NOW)) == WaitForKeys(first, "missing")
+        first.publish(other, usable_until=NOW + 10**9)
+        accepted_by = finished_after_second_look(server)
+        assert accepted_by.provider.name == "b"
+        assert accepted_by.claims["parts"] == [[]] * parts
+        assert second.key_set is not None
+        second.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+        assert accepted(server.attempt(token, NOW)).provider.name == "b"
+
+
+def finished_after_second_look(server: Admitting) -> AccessToken:
+    """The token, where the first provider is asked once more for a key of an unknown name."""
+    assert server.stages is not None
+    try:
+        server.stages.send(None)
+    except StopIteration as stop:
+        token: AccessToken = stop.value
+        return token
+    return finished(server)
+
+
+def test_a_verdict_that_another_provider_could_not_confirm_is_not_remembered() -> None:
+    first, second = StubSource(), StubSource(JWKS)
+    server = admitting(first, second)
+    server.attempt(TOKEN, NOW)
+    assert finished(server, 5.0).provider.name == "b"
+    assert len(server.pipeline._verdicts) == 0
+
+
+def test_who_refused_is_told_where_one_of_several_had_to_wait() -> None:
+    first, second = StubSource(), StubSource(Issuer(algorithm="ES256").jwks(), is_fixed=True)
+    server = admitting(first, second)
+    refused = refusal(server, TOKEN, waited={first: 5.0})
+    assert isinstance(refused, ProviderUnavailable)
+    assert refused.provider == "a"
+
+
+def test_the_second_of_several_is_waited_for_once() -> None:
+    first = StubSource(Issuer(algorithm="ES256").jwks(), is_fixed=True)
+    second = StubSource()
+    server = admitting(first, second)
+    assert wanted(server.attempt(TOKEN, NOW)) == WaitForKeys(second, "missing")
+    second.publish(Issuer(algorithm="ES256").jwks())
+    assert server.stages is not None
+    with pytest.raises(AuthError) as refused:
+        server.stages.send(None)
+    assert refused.value.reason == "unknown_key"
