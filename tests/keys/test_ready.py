@@ -25,9 +25,11 @@ def named(provider: ScriptedProvider, *names: str) -> ResourceServer:
 
 def test_a_server_becomes_ready_by_being_asked(provider: ScriptedProvider) -> None:
     """In Kubernetes no request comes before it is, so nobody else would fetch."""
-    provider.faults.script("/one", respond(provider.issuer.jwks()))
+    gate = threading.Event()  # so that the keys are not there before `ready` has looked
+    provider.faults.script("/one", held(gate, respond(provider.issuer.jwks())))
     server = named(provider, "one")
     assert not server.ready()
+    gate.set()
     until(server.ready)
     assert len(provider.faults.requests) == 1
 
