@@ -56,7 +56,7 @@ VERDICT_MEMORY_BYTES: Final = 16 * 1024 * 1024
 """What all servers of a process remember of tokens, together; `limit_verdict_memory` changes it."""
 VERDICT_BYTES: Final = 420
 """What the verdict of a token takes that came once, with its place in a dict that has just grown."""
-CONFIRMATION_BYTES: Final = 240
+CONFIRMATION_BYTES: Final = 340
 """What a token is bound to takes so much more, by both ways."""
 KEPT_CLAIMS_BYTES: Final = 400
 KEPT_RULE_BYTES: Final = 160

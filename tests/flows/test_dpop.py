@@ -582,13 +582,12 @@ def test_a_server_that_waits_says_by_which_scheme_it_was_asked() -> None:
 
 def test_a_binding_without_anything_refuses_every_bound_token() -> None:
     """A token presented as DPoP does not get here where DPoP is not taken; if it did, it would not get in."""
-    from bearerguard._core.confirmation import read_confirmation
-
     at = server()
     at.authenticate(request(proof()))
     (verdict,) = at._pipeline._verdicts.young.values()
     assert isinstance(verdict, Verdict)
-    assert verdict.confirmation == read_confirmation({"jkt": thumbprint(KEY)})
+    assert verdict.confirmation is not None
+    assert verdict.confirmation.jkt == thumbprint(KEY)
     presented = Presented(proofs.TOKEN.encode(), request(proof()), "DPoP")
     with pytest.raises(InvalidToken) as refused:
         Binding().prove(verdict, presented, NOW)

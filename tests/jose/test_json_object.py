@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bearerguard._jose import json_object
-from bearerguard._jose.json_object import decode_json, decode_large_object, decode_object
+from bearerguard._jose.json_object import (
+    decode_json,
+    decode_large_object,
+    decode_object,
+    names_a_member_twice,
+)
 from bearerguard._limits import MAX_JSON_DEPTH
 
 
@@ -214,3 +219,36 @@ def test_an_object_of_many_parts_is_refused_where_it_nests_too_deep() -> None:
     assert decode_large_object(flat) == {"a": [[]] * 101}
     with pytest.raises(ValueError, match="nested too deep"):
         decode_large_object(b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}")
+
+
+def repeats(text: str) -> bool:
+    """Whether a JSON text names a member twice, by a parser that tells each."""
+    found = False
+
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal found
+        found |= len(dict(pairs)) < len(pairs)
+        return dict(pairs)
+
+    json.loads(text, object_pairs_hook=look)
+    return found
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"a": 1',
+        '"b": {"a": 1, "a": 1}',
+        '"b": [[{"a": "x", "c": "y", "a": "x"}]]',
+        '"b": [{"a": 1}, {"a": 2}]',
+        r'"\u0061": "written otherwise"',
+        r'"b": "quotes: \" \u0022 \\\" and \u005c", "c": "\\"',
+        r'"b": "quotes: \" \u0022 \\\" and \u005c", "c": "\\", "b": "\""',
+        r'"\"": 1, "\u0022": 2',
+        '"é": "\u2028\x7f/", "b": 1e5, "c": 123456789012345678901234567890, "d": -0.0, "e": null',
+        '"": "", "": ""',
+    ],
+)
+def test_a_member_that_is_named_twice_is_noticed_whatever_the_strings_say(member: str) -> None:
+    text = f'{{"a": "first", {member}}}'
+    assert names_a_member_twice(text.encode(), decode_object(text.encode())) is repeats(text)

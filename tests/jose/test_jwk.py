@@ -515,3 +515,15 @@ def test_a_weak_rsa_key_in_pem_is_unusable() -> None:
     weak = rsa.RSAPublicNumbers(65537, (1 << 1023) | 1).public_key()
     with pytest.raises(UnusableKey, match="1024 bits"):
         import_pem(public_pem(weak))
+
+
+def test_a_strangers_key_is_made_ready_for_the_one_algorithm_that_is_asked_for() -> None:
+    for key_type, wanted, other in (
+        ("RSA", "PS256", "ES256"),
+        ("P-256", "ES256", "ES384"),
+        ("Ed25519", "EdDSA", "RS256"),
+    ):
+        published = KEYS[key_type].public_jwk()
+        assert [*import_exact_jwk(published, wanted).verifiers] == [wanted]
+        assert not import_exact_jwk(published, other).verifiers, "it does not fit"
+        assert import_exact_jwk(published, wanted).thumbprint == import_exact_jwk(published).thumbprint

@@ -5,6 +5,7 @@ Only reads what a provider has signed or answered. Whether a request proves any 
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -16,16 +17,24 @@ Method = Literal["dpop", "mtls", "dpop+mtls"]
 """By what a token is bound: by a key that signs proofs, by the client's certificate, or by both."""
 
 
-class Confirmation(Struct, frozen=True):
+class Confirmation(Struct):
     """The members of a `cnf` that are known here; empty for one that is malformed, which nobody can prove.
 
     Attributes:
         jkt: the thumbprint of the key that signs proofs (RFC 9449, section 6.1).
         x5t: the SHA-256 of the client's certificate, `x5t#S256` (RFC 8705, section 3.1).
+        token_hash: the hash of the one token that says this, as proofs name it, once one was looked at.
     """
 
     jkt: str | None = None
     x5t: str | None = None
+    token_hash: str | None = None
+
+    def hash_of(self, token: bytes) -> str:
+        """Return the `ath` of proofs for the token that says this (RFC 9449, section 4.2)."""
+        if self.token_hash is None:
+            self.token_hash = base64url.encode(sha256(token).digest()).decode()
+        return self.token_hash
 
     @property
     def method(self) -> Method | None:

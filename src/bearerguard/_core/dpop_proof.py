@@ -27,8 +27,10 @@ from bearerguard._limits import (
 )
 from bearerguard.errors import InvalidDPoPProof
 
+_COMMA = ord(",")
 
-class Proof(NamedTuple):
+
+class Proof(Struct, frozen=True, gc=False):
     """A proof taken apart, still encoded."""
 
     header: bytes
@@ -37,7 +39,7 @@ class Proof(NamedTuple):
     signing_input: bytes
 
 
-class ProofKey(Struct, frozen=True):
+class ProofKey(Struct, frozen=True, gc=False):
     """The key that a proof's header names, ready to verify.
 
     Attributes:
@@ -80,7 +82,7 @@ def the_proof_in(values: list[bytes]) -> Proof:
     if not values:
         raise InvalidDPoPProof("proof_missing", "The DPoP header with the proof is missing.")
     value = values[0]
-    if len(values) > 1 or b"," in value:
+    if len(values) > 1 or _COMMA in value:
         raise InvalidDPoPProof("proof_repeated", "There is more than one DPoP proof.")
     if len(value) > MAX_PROOF_BYTES:
         raise InvalidDPoPProof("proof_malformed", "The DPoP proof is too long.")
@@ -118,7 +120,7 @@ def key_of(header: bytes, algorithms: frozenset[str]) -> ProofKey:
     if isinstance(modulus, str) and len(modulus) > MAX_PROOF_RSA_CHARACTERS:  # a check of it would be slow
         raise InvalidDPoPProof("proof_key", "The DPoP proof's RSA key is too long.")
     try:
-        key = import_exact_jwk(jwk)
+        key = import_exact_jwk(jwk, alg)
     except UnusableKey:
         raise InvalidDPoPProof("proof_key", "The DPoP proof's jwk is not a valid public key.") from None
     verify = key.verifiers.get(alg)

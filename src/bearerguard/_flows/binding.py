@@ -106,7 +106,7 @@ class Binding:
             return None
         if self.proofs is None:
             raise _sender_constrained()
-        return self.proofs.check(bound.jkt, presented, request, now)
+        return self.proofs.check(bound, presented, request, now)
 
 
 def _named(noting: Noting, name: str) -> Noting:

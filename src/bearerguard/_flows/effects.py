@@ -35,7 +35,7 @@ class KeySource(Protocol):
         ...
 
 
-class ReplayKey(msgspec.Struct, frozen=True):
+class ReplayKey(msgspec.Struct, frozen=True, gc=False):
     """What a proof is known by: nobody can use up the proofs of another key.
 
     Attributes:

@@ -10,13 +10,13 @@ from collections.abc import Callable, MutableMapping
 from hashlib import sha256
 from typing import Any, cast
 
+from bearerguard._core.confirmation import Confirmation
 from bearerguard._core.dpop_nonce import Nonces
 from bearerguard._core.dpop_proof import Expected, ProofKey, check_signature, claims_of, key_of, the_proof_in
 from bearerguard._core.generations import Generations
 from bearerguard._core.htu import address_of, base_of, normal_form, origin_of
 from bearerguard._flows.binding import Noting, Presented
 from bearerguard._flows.effects import AskReplays, ReplayKey, ReplayStore, SharedReplays, Unanswered
-from bearerguard._jose import base64url
 from bearerguard._limits import MAX_KEPT_PROOF_HEADER_BYTES, PROOF_KEYS_KEPT
 from bearerguard.dpop import DPoP
 from bearerguard.errors import (
@@ -73,11 +73,13 @@ class ProofChecks:
             tell, self._tell = self._tell, None
             tell()
 
-    def check(self, jkt: str, presented: Presented, request: Incoming, now: float) -> Noting | None:
+    def check(
+        self, bound: Confirmation, presented: Presented, request: Incoming, now: float
+    ) -> Noting | None:
         """Check that the request was made by the owner of a key, now, for this token, and only once.
 
         Args:
-            jkt: the thumbprint of the key.
+            bound: what the token is bound to: a key that signs proofs among it.
             presented: the token.
             request: the request that presents it.
             now: in seconds since 1970.
@@ -99,13 +101,15 @@ class ProofChecks:
         is_new = key is None
         if key is None:
             key = key_of(proof.header, self._algorithms)
-        if key.thumbprint != jkt:
+        jkt = key.thumbprint
+        if jkt != bound.jkt:
             raise InvalidToken("key_binding", "The token is bound to another key than that of the proof.")
         if is_new and len(proof.header) <= MAX_KEPT_PROOF_HEADER_BYTES:
             self._keys.put(proof.header, key)
-        token_hash = base64url.encode(sha256(presented.token).digest()).decode()
         max_age = self._max_age if self._nonces is None else None
-        claims = claims_of(proof.payload, Expected(request.method, address, token_hash, now, max_age))
+        claims = claims_of(
+            proof.payload, Expected(request.method, address, bound.hash_of(presented.token), now, max_age)
+        )
         if self._nonces is None:
             until = claims["iat"] + self._max_age
         else:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -81,7 +81,7 @@ CURVES: Final[Mapping[str, ec.EllipticCurve]] = {
 """By the name that a JWK has for it (RFC 7518, section 6.2.1.1)."""
 CURVE_NAMES: Final = {curve.name: name for name, curve in CURVES.items()}
 """By the name that the library has for it."""
-_EC_SIZES: Final = {curve.name: ((curve.key_size + 7) // 8, curve.group_order) for curve in CURVES.values()}
+_EC_SIZES: Final = {name: ((curve.key_size + 7) // 8, curve.group_order) for name, curve in CURVES.items()}
 """The bytes of a coordinate, and the order of the group."""
 
 ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
@@ -110,26 +110,28 @@ ASYMMETRIC: Final = frozenset(name for name, row in ALGORITHMS.items() if not ro
 """The algorithms that a provider takes unless told otherwise."""
 
 
-def fitting(kty: str, curve: str | None, key: PublicKey) -> dict[str, Verify]:
-    """Return each algorithm that a key of this type and curve can verify, with its verify function bound."""
-    rows = _ROWS.get((kty, curve), ())
-    return {row.name: bind(row, key) for row in rows if not _is_too_short(row, key)}
+def fitting(kty: str, curve: str | None, key: PublicKey, only: str | None = None) -> dict[str, Verify]:
+    """Return each algorithm that a key of this type and curve can verify, with its verify function bound.
+
+    Args:
+        kty: the type of the key.
+        curve: its curve, if it has one.
+        key: the key.
+        only: the one algorithm that is wanted; by default all.
+    """
+    verifiers = {}
+    for row in _ROWS.get((kty, curve), ()):
+        # A secret shorter than the hash it is used with does not fit (RFC 7518, section 3.2).
+        if (only is None or only == row.name) and not (
+            isinstance(key, bytes) and len(key) < row.hash.digest_size
+        ):
+            verifiers[row.name] = bind(row, key)
+    return verifiers
 
 
 def bind(algorithm: Algorithm, key: PublicKey) -> Verify:
     """Return the check of one key under one algorithm, with everything that can be prepared prepared."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return _rsa(algorithm, key)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return _ecdsa(algorithm, key)
-    if isinstance(key, Ed25519PublicKey):
-        return _ed25519(key)
-    return _hmac(algorithm, key)
-
-
-def _is_too_short(algorithm: Algorithm, key: PublicKey) -> bool:
-    """A secret shorter than the hash it is used with (RFC 7518, section 3.2)."""
-    return isinstance(key, bytes) and len(key) < algorithm.hash.digest_size
+    return _BINDING[algorithm.kty](algorithm, key)
 
 
 def _rsa(algorithm: Algorithm, key: rsa.RSAPublicKey) -> Verify:
@@ -183,23 +185,30 @@ def _rsa_encoded(algorithm: Algorithm, key: rsa.RSAPublicKey, encoded: hashes.Ha
     return verify
 
 
-@functools.cache  # each import of a key would make one, and the first loads what no other algorithm needs
-def _ecdsa_with(bits: str) -> ec.ECDSA:
-    return ec.ECDSA(utils.Prehashed(_SHA[bits]))
-
-
 def _ecdsa(algorithm: Algorithm, key: ec.EllipticCurvePublicKey) -> Verify:
     """RFC 7518, section 3.4: the signature is r and s, each as long as the curve's coordinates, never DER.
 
     Both lie between 1 and the order of the curve's group, less 1.
     """
-    size, order = _EC_SIZES[key.curve.name]
-    ecdsa, takes_sha256 = _ecdsa_with(algorithm.name.removeprefix("ES")), algorithm.hash.name == "sha256"
-    digest = getattr(hashlib, algorithm.hash.name)
-    check = key.verify
+    return functools.partial(_ecdsa_by(algorithm.name), key.verify)
+
+
+@functools.cache  # keys of clients come with their proofs: what is the same for all is made once
+def _ecdsa_by(name: str) -> Callable[..., bool]:
+    """The check of any key under one algorithm, whose first argument is what the key checks."""
+    row = ALGORITHMS[name]
+    size, order = _EC_SIZES[cast("str", row.curve)]
+    ecdsa, takes_sha256 = ec.ECDSA(utils.Prehashed(row.hash)), row.hash.name == "sha256"
+    digest = getattr(hashlib, row.hash.name)
     number = int.from_bytes
 
-    def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
+    def verify(
+        check: Callable[..., None],
+        signature: bytes,
+        signing_input: bytes,
+        sha256: Hashed | None = None,
+        /,
+    ) -> bool:
         if len(signature) != 2 * size:
             return False
         r, s = number(signature[:size], "big"), number(signature[size:], "big")
@@ -215,7 +224,7 @@ def _ecdsa(algorithm: Algorithm, key: ec.EllipticCurvePublicKey) -> Verify:
     return verify
 
 
-def _ed25519(key: Ed25519PublicKey) -> Verify:
+def _ed25519(_: Algorithm, key: Ed25519PublicKey) -> Verify:
     """RFC 8037, section 3.1."""
     check = key.verify
 
@@ -238,3 +247,12 @@ def _hmac(algorithm: Algorithm, secret: bytes) -> Verify:
         return equal(digest(secret, signing_input, name), signature)
 
     return verify
+
+
+# By the type of the key that the algorithm is for; to ask the key for its class would take longer.
+_BINDING: Final[Mapping[str, Callable[[Algorithm, Any], Verify]]] = {
+    "RSA": _rsa,
+    "EC": _ecdsa,
+    "OKP": _ed25519,
+    "oct": _hmac,
+}

@@ -15,7 +15,9 @@ import msgspec
 
 from bearerguard._limits import MAX_JSON_DEPTH
 
+_BACKSLASH, _QUOTE = b'\\"'  # a number is found in a fifth of the time that a text of one character takes
 _decode_any = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 AN_OBJECT: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 """For `decode_json`: takes only objects."""
 
@@ -83,29 +85,21 @@ def decode_small_object(data: bytes) -> dict[str, Any] | None:
 def names_a_member_twice(data: bytes, members: dict[str, Any]) -> bool:
     """Whether the JSON object `data`, which was decoded to `members`, names a member twice, at any depth.
 
-    For text that has to be strict, of which the parser kept only the last. Each string has two quotes, so
-    where the names and texts that were kept are fewer than that, one was lost.
+    For text that has to be strict, of which the parser kept only the last. Each name has two quotes, so where
+    what was kept has fewer of them when it is written again, one was lost.
 
     Examples:
         >>> names_a_member_twice(b'{"a": 1, "a": 2}', {"a": 2})
         True
     """
-    if b"\\" in data:  # an escaped quote is part of a string
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return data.count(b'"') != 2 * _strings_in(members, len(members))
+    return _quotes_in(data) != _quotes_in(_encode(members))
 
 
-def _strings_in(values: Any, names: int = 0) -> int:
-    """The texts in an array or an object, the names of its members included."""
-    count = names
-    for value in values.values() if names else values:
-        if value.__class__ is str:
-            count += 1
-        elif value.__class__ is dict:
-            count += _strings_in(value, len(value))
-        elif value.__class__ is list:
-            count += _strings_in(value)
-    return count
+def _quotes_in(text: bytes) -> int:
+    """How many quotes begin or end a string of a JSON text."""
+    if _BACKSLASH in text:  # an escaped quote is part of a string
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return text.count(_QUOTE)
 
 
 def decode_large_object(data: bytes) -> dict[str, Any]:
@@ -156,7 +150,7 @@ def _is_too_deep(data: bytes) -> bool:
     anything else: whole passes over the text, each linear, are left to functions of `bytes` and `int`. Text
     that is not JSON may get either answer behind the first mistake, as the parser ends there.
     """
-    if b"\\" in data:  # there are none outside strings; without them each quote begins or ends one
+    if _BACKSLASH in data:  # there are none outside strings; without them each quote begins or ends one
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     brackets = data.translate(_AS_BITS, _NOT_STRUCTURE)
     if b'"' in brackets:

@@ -74,12 +74,15 @@ _PRIVATE: Final = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth"))
 _SECRET: Final = frozenset(("k", *_PRIVATE))
 
 
-def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey:
+def import_jwk(
+    jwk: Mapping[str, Any], *, allow_secret: bool, algorithm: str | None = None
+) -> VerificationKey:
     """Return the checked key that a JWK of a provider describes, as providers write them.
 
     Args:
         jwk: the members of the JWK.
         allow_secret: whether an `oct` key is acceptable: never for one that came over the network.
+        algorithm: the only one that the key is made ready for; by default all that it fits.
 
     Raises:
         UnusableKey: for any other JWK, whatever is in it.
@@ -106,25 +109,29 @@ def import_jwk(jwk: Mapping[str, Any], *, allow_secret: bool) -> VerificationKey
         shown = f"is {kty!r}" if re.fullmatch(_KTY, kty) else "is a word"
         raise UnusableKey(f"its kty {shown}, which is not a kind of signature key known here")
     alg = None if jwk.get("alg") == "" else jwk.get("alg")
-    prepared = _prepare(kty, key, defining, kid, alg)
+    prepared = _prepare(kty, key, defining, kid, alg, algorithm=algorithm)
     issuer = jwk.get("issuer")
     if not isinstance(issuer, str) or not prepared.jwk:
         return prepared
     return msgspec.structs.replace(prepared, jwk={**prepared.jwk, "issuer": issuer})
 
 
-def import_exact_jwk(jwk: Mapping[str, Any]) -> VerificationKey:
+def import_exact_jwk(jwk: Mapping[str, Any], algorithm: str | None = None) -> VerificationKey:
     """Return the checked key that a stranger's JWK describes, as in a proof (RFC 9449, section 4.2).
 
     One key has one text: canonical lengths (RFC 7518, sections 6.2.1 and 6.3.1), base64url, and no member
     that a private or symmetric key has, not even as null.
+
+    Args:
+        jwk: the members of the JWK.
+        algorithm: as `import_jwk` has it.
 
     Raises:
         UnusableKey: for any other JWK, whatever is in it.
     """
     if not _SECRET.isdisjoint(jwk):
         raise UnusableKey("it has a member of a private or symmetric key")
-    key = import_jwk(jwk, allow_secret=False)
+    key = import_jwk(jwk, allow_secret=False, algorithm=algorithm)
     if not key.jwk.items() <= jwk.items():
         raise UnusableKey("its numbers are not as long as they should be (RFC 7518, section 6)")
     return key
@@ -196,32 +203,45 @@ def _okp_members(raw: bytes) -> dict[str, str]:
     return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(raw).decode()}
 
 
-def thumbprint(defining: Mapping[str, str]) -> str:
+_encode_in_order: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+def thumbprint(defining: dict[str, str]) -> str:
     """Return the JWK thumbprint (RFC 7638, section 3) of a key's defining members.
 
     Examples:
         >>> thumbprint({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
         'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k'
     """
-    canonical = msgspec.json.encode(dict(sorted(defining.items())))
+    canonical = _encode_in_order(defining)
     return base64url.encode(hashlib.sha256(canonical).digest()).decode()
 
 
 def _prepare(
-    kty: str, key: PublicKey, defining: dict[str, str], kid: str | None, alg: object
+    kty: str,
+    key: PublicKey,
+    defining: dict[str, str],
+    kid: str | None,
+    alg: object,
+    *,
+    algorithm: str | None = None,
 ) -> VerificationKey:
     """Bind the key to every algorithm it fits, narrowed by its own `alg` (RFC 7517, section 4.4)."""
-    verifiers = fitting(kty, defining.get("crv"), key)
+    verifiers = fitting(kty, defining.get("crv"), key, algorithm)
     if alg is not None:
         verifiers = {name: verify for name, verify in verifiers.items() if name == alg}
     if not verifiers and alg is None and isinstance(key, bytes):
         raise UnusableKey("its secret is too short: HS256 takes 32 bytes or more (RFC 7518, section 3.2)")
-    if not verifiers:
+    if not verifiers and algorithm is None:
         raise UnusableKey("no signature algorithm fits it: see its alg, its curve and its length")
-    labels = {name: value for name, value in (("kid", kid), ("alg", alg)) if isinstance(value, str)}
     if not defining:
         return VerificationKey(kid, verifiers, {}, "")
-    return VerificationKey(kid, verifiers, {**defining, **labels}, thumbprint(defining))
+    text = thumbprint(defining)
+    if kid is not None:
+        defining["kid"] = kid
+    if isinstance(alg, str):
+        defining["alg"] = alg
+    return VerificationKey(kid, verifiers, defining, text)
 
 
 def _refuse_other_use(jwk: Mapping[str, Any]) -> None:
@@ -255,7 +275,11 @@ def _bytes(jwk: Mapping[str, Any], member: str) -> bytes:
     try:
         return base64url.decode(_text(jwk, member).encode("ascii"))
     except ValueError:
-        raise UnusableKey(f"its {member} is not base64url without padding (RFC 7515, section 2)") from None
+        raise _not_base64url(member) from None
+
+
+def _not_base64url(member: str) -> UnusableKey:
+    return UnusableKey(f"its {member} is not base64url without padding (RFC 7515, section 2)")
 
 
 def _number(jwk: Mapping[str, Any], member: str) -> int:
@@ -316,9 +340,13 @@ def _ec(jwk: Mapping[str, Any]) -> Imported:
 
 def _coordinate(jwk: Mapping[str, Any], member: str, size: int) -> tuple[bytes, str]:
     """A coordinate as long as it should be, and its text (RFC 7518, section 6.2.1.2)."""
-    raw = _bytes(jwk, member)
+    text = _text(jwk, member)
+    try:
+        raw = base64url.decode(text.encode())
+    except ValueError:
+        raise _not_base64url(member) from None
     if len(raw) == size:  # then it has this one text
-        return raw, jwk[member]
+        return raw, text
     number = int.from_bytes(raw, "big")
     if number.bit_length() > 8 * size:
         raise ValueError("not on the curve")

@@ -58,7 +58,8 @@ class MemoryReplayStore:
         now = self._clock()
         until = math.ceil(now + seconds)
         with self._lock:
-            self._forget(now, FORGOTTEN_AT_ONCE)
+            if self._soonest <= now:
+                self._forget(now, FORGOTTEN_AT_ONCE)
             ends = self._until.get(key.digest)
             if ends is not None:
                 if now < ends:
@@ -70,8 +71,11 @@ class MemoryReplayStore:
                     raise self._refusal(key, now)
             self._until[key.digest] = until
             self._of_key[key.thumbprint] = self._of_key.get(key.thumbprint, 0) + 1
-            self._ending.setdefault(until, []).append(key)
-            self._soonest = min(self._soonest, until)
+            ending = self._ending.get(until)
+            if ending is None:
+                ending = self._ending[until] = []
+                self._soonest = min(self._soonest, until)
+            ending.append(key)
             return True
 
     def seen(self, key: ReplayKey) -> bool:
