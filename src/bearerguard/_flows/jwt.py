@@ -239,7 +239,11 @@ class JwtVerifier(Struct, frozen=True):
 
 def facts_in(claims: ClaimsSet, provider: Provider, reason: str) -> dict[str, Any]:
     """Return what operators are told of a token that is refused for what its provider vouches for."""
-    client_id = next((claims[name] for name in ("client_id", "azp", "appid") if name in claims), None)
+    client_id = None
+    for name in ("client_id", "azp", "appid"):
+        if name in claims:
+            client_id = claims[name]
+            break
     facts = {"sub": claims.get("sub"), "client_id": client_id}
     if reason == "audience":
         facts |= {
