@@ -203,7 +203,7 @@ def test_after_a_failover_proofs_are_noted_at_the_new_master(
 ) -> None:
     sentinels = Sentinels(tmp_path_factory.mktemp("failover"))
     sentinel = sentinels.sentinel()
-    client = sentinel.master_for("fleet", socket_timeout=1)
+    client = sentinel.master_for("fleet", socket_timeout=10)
     store = RedisStore(client=client, prefix=prefix, timeout=10)
     try:
         assert store.replays.ask(key(1), 600) is True
