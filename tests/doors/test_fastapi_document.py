@@ -36,14 +36,14 @@ from bearerguard.answer import json_body, problem_details
 from bearerguard.fastapi import DocsClient, Guard
 from bearerguard.fastapi.docs_client import with_clients
 from bearerguard.fastapi.document import Document
-from bearerguard.testing import Issuer
+from bearerguard.testing import Clock, Issuer
 
 AUTHORIZE, TOKEN = "https://issuer.test/authorize", "https://issuer.test/token"
 
 
 @pytest.fixture
 def issuer() -> Issuer:
-    return Issuer(algorithm="ES256")
+    return Issuer(algorithm="ES256", clock=Clock(1_700_000_000))
 
 
 @pytest.fixture
