@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import uvicorn
 
 from bearerguard._websocket import KUBERNETES
 from bearerguard.asgi import Guard
-from bearerguard.testing import Issuer
+from bearerguard.testing import Clock, Issuer
 from tests.examples.running import listening
 
 if TYPE_CHECKING:
@@ -30,6 +29,10 @@ OPEN = """
 """
 
 
+CLOCK = Clock(1_700_000_000)
+"""By it a token ends once its connection stands, however long the browser took."""
+
+
 async def api(scope: Any, receive: Any, send: Any) -> None:
     """Says who is there and what it was offered, and stays until the client goes, or says "bye"."""
     if scope["type"] == "http":
@@ -43,6 +46,7 @@ async def api(scope: Any, receive: Any, send: Any) -> None:
     said = [scope["bearerguard.token"].subject, scope["subprotocols"]]
     await send({"type": "websocket.send", "text": json.dumps(said)})
     if b"stay" in scope["query_string"]:
+        CLOCK.advance(1)
         await receive()
     else:
         await send({"type": "websocket.close", "code": 1000})
@@ -50,12 +54,12 @@ async def api(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def issuer() -> Issuer:
-    return Issuer()
+    return Issuer(clock=CLOCK)
 
 
 @pytest.fixture(scope="module")
 def address(issuer: Issuer) -> Iterator[str]:
-    server = issuer.resource_server(keys=issuer.jwks(), clock=time.time, leeway=0)
+    server = issuer.resource_server(keys=issuer.jwks(), leeway=0)
     guard = Guard(server, websocket_subprotocol="bearer", close_at_expiry=True)
     app = guard.protect(api, public_paths={"/"})
     running = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
@@ -104,7 +108,7 @@ def test_a_page_with_a_token_that_is_refused_does_not_connect(
 def test_a_connection_ends_with_its_token_and_the_page_is_told_why(
     page: Page, address: str, issuer: Issuer
 ) -> None:
-    token = issuer.token("ada", exp=time.time() + 2)
+    token = issuer.token("ada", exp=issuer.clock() + 0.5)
     seen = opened(page, f"{address}/chat?stay", "bearer", token)
     assert seen["said"] == '["ada", []]'
     assert (seen["code"], seen["reason"]) == (4401, "The token has expired.")

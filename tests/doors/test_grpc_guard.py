@@ -17,7 +17,7 @@ from bearerguard import ClientCertificate, ConfigurationError, Revocation, scope
 from bearerguard.context import verified_token
 from bearerguard.grpc import Guard
 from bearerguard.grpc.call import GRPCRequest
-from bearerguard.testing import Issuer
+from bearerguard.testing import Clock, Issuer
 from tests.certificates import Authority
 from tests.doors_under_test.exchange import run
 from tests.doors_under_test.grpc_doors import aio_serving, thread_serving
@@ -365,16 +365,26 @@ def test_token_raises_where_there_is_none(guard: Guard) -> None:
 
 
 class Silent:
-    """Handlers that answer once, and then nothing until they are ended or the test is over."""
+    """Handlers that answer once, and then nothing until they are ended or the test is over.
 
-    def __init__(self) -> None:
+    Args:
+        clock: passes the end of every token once somebody has been admitted, and stands still before.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
         self.over = threading.Event()
         self.ended = threading.Event()
+        self._clock = clock
+
+    def _admitted(self) -> None:
+        if self._clock is not None:
+            self._clock.advance(60)
 
     def tasks(self, _: Guard) -> dict[str, Any]:
         async def many(request: bytes, context: Any) -> AsyncIterator[bytes]:
             try:
                 yield b"1"
+                self._admitted()
                 await asyncio.Event().wait()
             finally:
                 self.ended.set()
@@ -382,7 +392,7 @@ class Silent:
         async def collected(requests: Any, context: Any) -> bytes:
             try:
                 async for _ in requests:
-                    pass
+                    self._admitted()
             finally:
                 self.ended.set()
             return b""
@@ -393,6 +403,7 @@ class Silent:
         def many(request: bytes, context: Any) -> Iterator[bytes]:
             try:
                 yield b"1"
+                self._admitted()
                 self.over.wait(ENOUGH)
                 yield b"2"
             finally:
@@ -401,7 +412,7 @@ class Silent:
         def collected(requests: Iterator[bytes], context: Any) -> bytes:
             try:
                 for _ in requests:
-                    pass
+                    self._admitted()
             finally:
                 self.ended.set()
             return b""
@@ -409,13 +420,17 @@ class Silent:
         return made(unary_stream=many, stream_unary=collected)
 
 
+def about_to_end(issuer: Issuer) -> tuple[tuple[str, str], ...]:
+    """A token whose end somebody looks for soon."""
+    return sent_with(issuer.token(exp=issuer.clock() + 0.5))
+
+
 @pytest.mark.parametrize("kind", ["tasks", "functions on a server of asyncio"])
 @pytest.mark.parametrize("arity", ["unary_stream", "stream_unary"])
-def test_a_stream_ends_with_its_token_also_while_nobody_says_anything(
-    arity: str, kind: str, issuer: Issuer
-) -> None:
+def test_a_stream_ends_with_its_token_also_while_nobody_says_anything(arity: str, kind: str) -> None:
+    issuer = Issuer(clock=Clock(1_700_000_000))
     guard = Guard(issuer.resource_server(keys=issuer.jwks(), leeway=0), close_at_expiry=True)
-    silent = Silent()
+    silent = Silent(issuer.clock)
     handlers = silent.tasks(guard) if kind == "tasks" else silent.functions(guard)
 
     async def requests() -> AsyncIterator[bytes]:
@@ -424,7 +439,7 @@ def test_a_stream_ends_with_its_token_also_while_nobody_says_anything(
 
     async def answers(channel: Any) -> list[bytes]:
         call = getattr(channel, arity)(f"/shop.Orders/{arity}")
-        metadata = sent_with(issuer.token(expires_in=2))
+        metadata = about_to_end(issuer)
         if arity == "stream_unary":
             return [await call(requests(), metadata=metadata, timeout=ENOUGH)]
         return [answer async for answer in call(b"", metadata=metadata, timeout=ENOUGH)]
@@ -440,9 +455,10 @@ def test_a_stream_ends_with_its_token_also_while_nobody_says_anything(
 
 
 @pytest.mark.parametrize("arity", ["unary_stream", "stream_unary"])
-def test_in_threads_a_stream_ends_with_its_token_too(arity: str, issuer: Issuer) -> None:
+def test_in_threads_a_stream_ends_with_its_token_too(arity: str) -> None:
+    issuer = Issuer(clock=Clock(1_700_000_000))
     guard = Guard(issuer.resource_server(keys=issuer.jwks(), leeway=0), close_at_expiry=True)
-    silent = Silent()
+    silent = Silent(issuer.clock)
 
     def requests() -> Iterator[bytes]:
         yield b"a"
@@ -450,7 +466,7 @@ def test_in_threads_a_stream_ends_with_its_token_too(arity: str, issuer: Issuer)
 
     def answers(channel: Any) -> list[bytes]:
         call = getattr(channel, arity)(f"/shop.Orders/{arity}")
-        metadata = sent_with(issuer.token(expires_in=2))
+        metadata = about_to_end(issuer)
         if arity == "stream_unary":
             return [call(requests(), metadata=metadata, timeout=ENOUGH)]
         return list(call(b"", metadata=metadata, timeout=ENOUGH))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import httpx2
 import pytest
@@ -57,6 +58,14 @@ def apis(
         yield clients[0], clients[1]
 
 
+def answered(send: Callable[[], httpx2.Response]) -> httpx2.Response:
+    """What is answered in the end: who is told to come back (503), as the store was slow for once, does."""
+    deadline = time.monotonic() + PATIENCE
+    while (answer := send()).status_code == 503:
+        assert time.monotonic() < deadline, "nothing else is answered"
+    return answer
+
+
 def test_each_server_has_two_processes(apis: tuple[httpx2.Client, httpx2.Client]) -> None:
     for api in apis:
         seen: set[int] = set()
@@ -71,9 +80,10 @@ def test_a_token_that_is_taken_back_at_one_server_is_refused_by_the_other(
 ) -> None:
     one, two = apis
     token = bearer(issuer.token("ada", "orders:read"))
-    assert one.get("/orders", headers=token).json() == ["a lamp for ada"]
-    assert two.get("/orders", headers=token).json() == ["a lamp for ada"]
-    assert two.post("/sign-out", headers=token).status_code == 204
+    for api in apis:
+        assert answered(partial(api.get, "/orders", headers=token)).json() == ["a lamp for ada"]
+    # 401, where a store that answered too late for the first 204 has noted it all the same.
+    assert answered(lambda: two.post("/sign-out", headers=token)).status_code in {204, 401}
     refused, deadline = 0, time.monotonic() + PATIENCE
     while refused < 20:  # at whichever process
         status = httpx2.get(f"{one.base_url}/orders", headers=token, trust_env=False, timeout=60).status_code
@@ -86,10 +96,15 @@ def test_a_proof_is_good_once_whichever_server_sees_it(
 ) -> None:
     one, two = apis
     client = issuer.client("ada", "orders:read", dpop=True)
-    nonce = one.get("/orders", headers=client_fields(client)).headers["DPoP-Nonce"]
-    fields = client_fields(client, nonce=nonce)
-    assert one.get("/orders", headers=fields).status_code == 200
-    again = two.get("/orders", headers=fields)
+    unproven = answered(lambda: one.get("/orders", headers=client_fields(client)))
+    fields: dict[str, str] = {}
+
+    def with_a_new_proof() -> httpx2.Response:
+        fields.update(client_fields(client, nonce=unproven.headers["DPoP-Nonce"]))
+        return one.get("/orders", headers=fields)
+
+    assert answered(with_a_new_proof).status_code == 200
+    again = answered(lambda: two.get("/orders", headers=fields))
     assert again.status_code == 401
     assert "used before" in again.headers["WWW-Authenticate"]
 
@@ -109,7 +124,8 @@ def test_the_keys_were_fetched_once_for_all_of_them(
     for api in apis:
         for _ in range(10):
             url = f"{api.base_url}/orders"
-            assert httpx2.get(url, headers=token, trust_env=False, timeout=60).status_code == 200
+            told = answered(partial(httpx2.get, url, headers=token, trust_env=False, timeout=60))
+            assert told.status_code == 200
     assert issuer.count("/jwks") == 1
 
 
@@ -117,7 +133,13 @@ def test_it_is_ready_once_it_has_keys_and_hears_what_is_revoked(
     apis: tuple[httpx2.Client, httpx2.Client],
 ) -> None:
     for api in apis:
-        assert api.get("/ready").json() == {"ready": True}
+        ready, deadline = 0, time.monotonic() + PATIENCE
+        while (
+            ready < 20
+        ):  # at whichever process: one that nobody has asked yet gets its keys by being asked this
+            told = httpx2.get(f"{api.base_url}/ready", trust_env=False, timeout=60).json()
+            ready = ready + 1 if told == {"ready": True} else 0
+            assert time.monotonic() < deadline, "it does not become ready"
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "kubernetes.yaml"])

@@ -11,7 +11,7 @@ import pytest
 
 from bearerguard import AccessToken, Introspection, ProviderUnavailable, ResourceServer
 from bearerguard.testing import Clock, Issuer
-from tests.faults.scripted_provider import NO_CERTIFICATES, in_time
+from tests.faults.scripted_provider import NO_CERTIFICATES, in_time, until
 
 PATH = "/introspect"
 SECRET = "the secret of the API"
@@ -37,6 +37,11 @@ class Asking:
         with pytest.raises(ProviderUnavailable) as caught:
             self.verify(colour, token)
         return caught.value
+
+    def rests(self) -> None:
+        """Wait until the thread that asked has put its connection back, which it does after the answer."""
+        source = self.server._answers.by_name["asked"]
+        until(lambda: len(source._idle) == len(source._askers), "the thread that asked")
 
     @property
     def health(self) -> dict[str, Any]:

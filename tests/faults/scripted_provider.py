@@ -10,12 +10,13 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import anyio
 
-from bearerguard import AccessToken, Provider, ProviderUnavailable, RemoteKeys, ResourceServer
+from bearerguard import AccessToken, Provider, RemoteKeys, ResourceServer
+from bearerguard._io.remote_keys import RemoteKeySource
 from bearerguard.testing import Clock, Issuer
 from tests.faults.fault_server import Answer, FaultServer, Headers, respond
 
@@ -72,8 +73,8 @@ class ScriptedProvider:
         return self.issuer.provider(keys=keys, **overrides)
 
     def server(self, *, imported: dict[str, Any] | None = None, **overrides: Any) -> ResourceServer:
-        """A `ResourceServer` that trusts only this provider; arguments as for `provider`."""
-        return ResourceServer(self.provider(**overrides), clock=self.clock, snapshot=imported)
+        """A patient `ResourceServer` that trusts only this provider; arguments as for `provider`."""
+        return patient(ResourceServer(self.provider(**overrides), clock=self.clock, snapshot=imported))
 
     def token(self, **arguments: Any) -> str:
         """A token that is good for long enough to outlive its keys."""
@@ -89,10 +90,24 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
         yield provider
 
 
+def patient(server: ResourceServer) -> ResourceServer:
+    """Have its requests wait for a new key for as long as it takes: a second is short on a busy machine."""
+    for source in server._keys._sources.values():
+        if isinstance(source, RemoteKeySource):
+            source.patience = LONG
+    return server
+
+
 def health(server: ResourceServer, name: str | None = None) -> dict[str, Any]:
-    """The health of one provider, which must be ready for JSON."""
-    report = json.loads(json.dumps(server.health()))["providers"]
-    chosen: dict[str, Any] = report[name or server.providers[0].name]
+    """The health of one provider, which must be ready for JSON.
+
+    It is told as it is before the end of a refresh or after it, and never amid that end: a test that has seen
+    new keys goes on at once, and must not find a refresh under way whose keys they are.
+    """
+    name = name or server.providers[0].name
+    source = server._keys[name]
+    with source._lock if isinstance(source, RemoteKeySource) else nullcontext():
+        chosen: dict[str, Any] = json.loads(json.dumps(server.health()))["providers"][name]
     return chosen
 
 
@@ -129,18 +144,6 @@ def until(condition: Callable[[], bool], what: str = "what was waited for") -> N
     while not condition():
         assert time.monotonic() < end, f"{what} did not happen"
         time.sleep(0.002)
-
-
-def eventually_verified(server: ResourceServer, token: str) -> None:
-    """Verify as a client that is told to come back: with keys in hand nobody waits long for new ones."""
-
-    def passes() -> bool:
-        try:
-            return verify(server, token).subject == "user-1"
-        except ProviderUnavailable as unavailable:
-            return unavailable.retry_after != 1.0
-
-    until(passes, "a good answer")
 
 
 async def auntil(condition: Callable[[], bool], what: str = "what was waited for") -> None:

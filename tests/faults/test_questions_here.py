@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -47,11 +48,26 @@ def asking(
     source = IntrospectionSource(provider, StubSource(), client=client, metadata=None, clock=clock, idle=idle)
     faults.script(PATH, respond(GOOD))
     assert isinstance(ask(source, "the first"), Answered)
-    until(lambda: len(source._idle) == 1, "the thread that asked")
+    until(lambda: is_at_rest(source), "the thread that asked")
     try:
         yield source
     finally:
         source.close()
+
+
+@contextmanager
+def hurried(source: IntrospectionSource) -> Iterator[None]:
+    """What is asked meanwhile has half a second; what is to be answered has as long as it takes."""
+    source._seconds = 0.5
+    try:
+        yield
+    finally:
+        source._seconds = PATIENT
+
+
+def is_at_rest(source: IntrospectionSource) -> bool:
+    """Whether every thread that asked has put its connection back, or has ended."""
+    return len(source._idle) == len(source._askers)
 
 
 def ask(source: IntrospectionSource, token: str) -> Answered | Unanswered:
@@ -119,9 +135,10 @@ def test_where_the_programs_own_code_runs_on_the_way_another_thread_asks(
 )
 def test_a_question_that_takes_too_long_is_cut_short(faults: FaultServer, stuck: fault.Answer) -> None:
     """No read of headers that come a byte at a time ever times out: another thread has to end it."""
-    with asking(faults, seconds=0.5) as source:
+    with asking(faults) as source:
         faults.script(PATH, stuck, respond(GOOD))
-        assert in_time(lambda: ask(source, "the second")) == Unanswered(5.0)
+        with hurried(source):
+            assert in_time(lambda: ask(source, "the second")) == Unanswered(5.0)
         failure = source.health()["last_failure"]
         assert failure is not None
         assert failure["reason"] == "timeout"
@@ -130,7 +147,21 @@ def test_a_question_that_takes_too_long_is_cut_short(faults: FaultServer, stuck:
 
 
 def test_who_waits_for_the_same_token_waits_no_longer_either(faults: FaultServer) -> None:
-    with asking(faults, seconds=0.5) as source, ThreadPoolExecutor(5) as pool:
+    with asking(faults) as source, ThreadPoolExecutor(5) as pool:
+
+        def begin() -> None:
+            """Let the time of the question run once all of them have joined it."""
+            (question,) = source._questions.values()
+            question.ticket.deadline = time.monotonic() + 0.5
+
+        joined, join = threading.Barrier(5, begin), source._join
+
+        def join_together(*args: Any, **options: Any) -> Any:
+            found = join(*args, **options)
+            joined.wait(PATIENT)
+            return found
+
+        source._join = join_together  # type: ignore[method-assign]  # nothing else tells who has joined
         faults.script(PATH, fault.trickle_headers(GOOD))
         asked = [pool.submit(ask, source, "the second") for _ in range(5)]
         assert [one.result(PATIENT) for one in asked] == [Unanswered(5.0)] * 5
@@ -224,10 +255,11 @@ def test_a_log_handler_that_raises_keeps_no_question_from_its_end(
     raised: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", lambda told: raised.append(told.exc_type))
     monkeypatch.setattr(logging.getLogger("bearerguard"), "handlers", [RaisingHandler()])
-    with asking(faults, seconds=0.5) as source:
+    with asking(faults) as source:
         faults.script(PATH, *[fault.trickle_headers(GOOD)] * 2, respond(GOOD))
         for name in ("the second", "the third"):  # of which the first only is told of
-            assert in_time(partial(ask, source, name)) == Unanswered(5.0)
+            with hurried(source):
+                assert in_time(partial(ask, source, name)) == Unanswered(5.0)
         assert isinstance(ask(source, "the fourth"), Answered)
     assert raised == [OSError]
 
@@ -241,7 +273,7 @@ def test_a_log_handler_that_raises_ends_no_thread_that_asks(
         monkeypatch.setattr(logging.getLogger("bearerguard"), "handlers", [RaisingHandler()])
         faults.script(PATH, respond(b"junk"), respond(GOOD))
         assert ask(source, "the second") == Unanswered(5.0)
-        until(lambda: len(source._idle) == 1, "the thread that asked")
+        until(lambda: is_at_rest(source), "the thread that asked")
         assert isinstance(ask(source, "the third"), Answered)
         assert raised == [OSError]
     assert faults.connections == 1
@@ -252,24 +284,31 @@ class Interruption(BaseException):
 
 
 @contextmanager
-def interrupted_in(seconds: float) -> Iterator[None]:
+def interrupted_when(condition: Callable[[], bool]) -> Iterator[None]:
+    """Have the main thread interrupted, wherever it is by then, as by Ctrl-C."""
+
     def interrupt(*_: object) -> None:
         raise Interruption
 
+    def watch() -> None:
+        until(condition, "what is interrupted")
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    watching = threading.Thread(target=watch)
+    watching.start()
     try:
         with pytest.raises(Interruption):
             yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        watching.join()
         signal.signal(signal.SIGALRM, before)
 
 
 def test_what_interrupts_the_program_is_not_swallowed(faults: FaultServer) -> None:
     with asking(faults) as source:
         faults.script(PATH, fault.stall(), respond(GOOD))
-        with interrupted_in(0.3):
+        with interrupted_when(lambda: faults.count(PATH) == 2):
             ask(source, "the second")
         assert source._here == 0
         assert isinstance(ask(source, "the second"), Answered)
@@ -281,16 +320,24 @@ def test_who_waits_for_the_same_token_as_one_that_is_interrupted_is_not_hurt(fau
     with asking(faults) as source, ThreadPoolExecutor(3) as pool:
         faults.script(PATH, fault.stall(), respond(GOOD))
         asked: list[Future[Answered | Unanswered]] = []
+        joined, join = threading.Semaphore(0), source._join
 
-        def follow() -> None:
-            until(lambda: faults.count(PATH) == 2, "the question")
+        def noted_join(*args: Any, **options: Any) -> Any:
+            found = join(*args, **options)
+            joined.release()
+            return found
+
+        def followed() -> bool:
+            """Whether the question has arrived, and others wait for its answer; it begins that as well."""
+            if faults.count(PATH) != 2:
+                return False
             asked.extend(pool.submit(ask, source, "the second") for _ in range(3))
+            return all(joined.acquire(timeout=PATIENT) for _ in range(4))
 
-        follower = threading.Thread(target=follow)
-        follower.start()
-        with interrupted_in(0.5):
+        source._join = noted_join  # type: ignore[method-assign]  # nothing else tells who has joined
+        with interrupted_when(followed):
             ask(source, "the second")
-        follower.join()
+        assert len(asked) == 3
         assert all(isinstance(one.result(PATIENT), Answered) for one in asked)
         assert source.health()["last_failure"] is None
 
@@ -303,6 +350,7 @@ def test_a_child_opens_a_connection_of_its_own(faults: FaultServer) -> None:
 
         def in_child() -> None:
             assert isinstance(ask(source, "the third"), Answered)
+            until(lambda: is_at_rest(source), "the thread that asked")
             assert isinstance(ask(source, "the fourth"), Answered)
 
         forked(in_child)()

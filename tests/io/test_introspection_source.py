@@ -152,7 +152,9 @@ def test_s1_threads_and_tasks_of_three_loops_wait_for_one_question() -> None:
 def test_a_question_is_asked_by_a_thread_that_is_nobodys_and_kept_for_the_next() -> None:
     endpoint = Endpoint()
     source = endpoint.source(idle=LONG)
-    assert [ask(source, name) for name in "abc"] == [ADA] * 3
+    for name in "abc":
+        assert ask(source, name) == ADA
+        until(lambda: len(source._idle) == 1, "the thread that asked")
     assert endpoint.threads == ["bearerguard asks login"] * 3
     (asker,) = source._askers  # it has waited for the next question, and still does
     source.close()
@@ -218,12 +220,13 @@ def test_s2_nobody_waits_longer_than_the_deadline_of_the_question(backend: str) 
 
 def test_what_comes_after_the_deadline_is_thrown_away() -> None:
     endpoint = Endpoint()
-    source = endpoint.source(seconds=0.05)
+    source = endpoint.source(seconds=0.05, idle=LONG)
     with shut(endpoint):
         ask(source)
     until(lambda: len(source._idle) == 1)
     assert source.health()["last_success"] is None
     assert source.health()["state"] == "failing"
+    source.close()
 
 
 def test_i6_at_most_32_questions_are_under_way_and_who_finds_no_place_in_time_gets_a_503() -> None:
@@ -293,6 +296,7 @@ def test_a_question_that_got_its_place_too_late_says_nothing_of_the_provider() -
         assert late.result(LONG) == Unanswered(1.0)
     assert "late" in endpoint.tokens
     assert source.health()["last_failure"] is None
+    until(lambda: len(source._askers) == len(source._idle), "the places of all others")
     assert ask(source, "late again") == Unanswered(5.0), "one that had all its time does"
     assert source.health()["last_failure"]["reason"] == "timeout"
 

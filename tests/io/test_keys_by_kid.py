@@ -38,7 +38,7 @@ class Bucket(httpx2.BaseTransport):
 
 class Setting:
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1_700_000_000)
         self.issuer = Issuer(algorithm="ES256", clock=self.clock)
         self.bucket = Bucket(self.issuer)
         keys = RemoteKeys(

@@ -54,18 +54,23 @@ class Web(httpx2.BaseTransport):
         return self.issuer(host).transport.handle_request(request)
 
 
+def fetched_by(web: Web) -> RemoteKeys:
+    """Keys that are fetched there, however long a busy machine takes."""
+    return RemoteKeys(http_options={"transport": web, "timeout": 60})
+
+
 class Setting:
     """A server that asks a function; the function says what a test has it say, and notes what it is asked."""
 
     def __init__(self, **options: Any) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1_700_000_000)
         self.web = Web(self.clock)
         self.asked: list[str] = []
         self.answer: Callable[[str], Any] = lambda issuer: issuer.endswith("customer.test")
         settings: dict[str, Any] = {
             "audience": AUDIENCE,
             "clock": self.clock,
-            "keys": RemoteKeys(http_options={"transport": self.web}),
+            "keys": fetched_by(self.web),
             **options,
         }
         self.server = ResourceServer.trusting(self.function, **settings)
@@ -145,7 +150,7 @@ def test_only_true_and_a_provider_accept(setting: Setting, answer: Any) -> None:
 
 
 def test_the_function_may_return_a_provider_of_the_issuer(setting: Setting) -> None:
-    keys = RemoteKeys(http_options={"transport": setting.web})
+    keys = fetched_by(setting.web)
     setting.answer = lambda issuer: Provider(issuer, audience="other", keys=keys, name="customer", leeway=0)
     token = setting.verify(aud="other")
     assert (token.provider.name, token.provider.leeway) == ("customer", 0)
@@ -181,7 +186,7 @@ def test_a_provider_of_another_issuer_or_of_several_is_refused(setting: Setting,
 
 def test_another_provider_for_a_known_issuer_takes_its_place(setting: Setting) -> None:
     setting.verify()
-    keys = RemoteKeys(http_options={"transport": setting.web})
+    keys = fetched_by(setting.web)
     setting.answer = lambda issuer: Provider(issuer, audience="other", keys=keys)
     setting.clock.advance(601)
     assert setting.reason(setting.token()) == "audience"
@@ -334,13 +339,13 @@ def test_a_task_asks_a_plain_function_in_a_thread(backend: str) -> None:
 
 
 def asynchronous(clock: Clock, web: Web, function: Any) -> ResourceServer:
-    keys = RemoteKeys(http_options={"transport": web})
+    keys = fetched_by(web)
     return ResourceServer.trusting(function, audience=AUDIENCE, keys=keys, clock=clock)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_an_async_function_runs_on_the_loop_of_the_task(backend: str) -> None:
-    clock = Clock()
+    clock = Clock(1_700_000_000)
     web = Web(clock)
     threads: set[int] = set()
 
@@ -359,7 +364,7 @@ def test_an_async_function_runs_on_the_loop_of_the_task(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_an_async_function_that_raises_is_trouble(backend: str) -> None:
-    clock = Clock()
+    clock = Clock(1_700_000_000)
     web = Web(clock)
 
     async def function(_: str) -> bool:
@@ -371,7 +376,7 @@ def test_an_async_function_that_raises_is_trouble(backend: str) -> None:
 
 
 def test_an_async_function_is_awaited_by_threads_too() -> None:
-    clock = Clock()
+    clock = Clock(1_700_000_000)
     web = Web(clock)
 
     class Customers:
@@ -388,7 +393,7 @@ def test_an_async_function_is_awaited_by_threads_too() -> None:
 
 
 def test_a_plain_function_that_returns_something_to_await_is_awaited() -> None:
-    clock = Clock()
+    clock = Clock(1_700_000_000)
     web = Web(clock)
 
     async def look_up(issuer: str) -> bool:

@@ -7,7 +7,7 @@ import threading
 from bearerguard import RemoteKeys, ResourceServer, Revocation
 from bearerguard.testing import Issuer
 from tests.faults.fault_server import held, respond
-from tests.faults.scripted_provider import ScriptedProvider, until
+from tests.faults.scripted_provider import ScriptedProvider, health, until
 
 HOUR = 3600.0
 
@@ -48,8 +48,8 @@ def test_every_provider_must_have_keys(provider: ScriptedProvider) -> None:
     provider.faults.script("/other", respond(b"", status=500))
     server = named(provider, "one", "other")
     server.ready()
-    until(lambda: server.health()["providers"]["one"]["state"] == "fresh")
-    until(lambda: server.health()["providers"]["other"]["last_failure"] is not None)
+    until(lambda: health(server, "one")["state"] == "fresh")
+    until(lambda: health(server, "other")["last_failure"] is not None)
     assert not server.ready()
     provider.faults.script("/other", respond(provider.issuer.jwks()))
     provider.clock.advance(31)
@@ -62,7 +62,7 @@ def test_an_outage_with_keys_in_hand_stays_ready_until_they_are_too_old(provider
     until(server.ready)
     provider.faults.refuse()
     provider.clock.advance(HOUR)
-    assert server.health()["providers"]["one"]["state"] == "stale"
+    assert health(server, "one")["state"] == "stale"
     assert server.ready()
     provider.clock.advance(700)
     assert not server.ready()
@@ -75,7 +75,7 @@ def test_an_api_without_requests_keeps_its_keys_by_being_asked(provider: Scripte
     for _ in range(3):
         provider.clock.advance(600)
         assert server.ready()
-        until(lambda: server.health()["providers"]["one"]["state"] == "fresh")
+        until(lambda: health(server, "one")["state"] == "fresh")
 
 
 def test_an_outage_is_asked_about_by_the_pauses_of_every_request(provider: ScriptedProvider) -> None:
@@ -83,7 +83,7 @@ def test_an_outage_is_asked_about_by_the_pauses_of_every_request(provider: Scrip
     server = named(provider, "one")
     for _ in range(50):
         server.ready()
-        until(lambda: server.health()["providers"]["one"]["last_failure"] is not None)
+        until(lambda: health(server, "one")["last_failure"] is not None)
     assert len(provider.faults.requests) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -27,8 +28,10 @@ def thumbprint(jwk: dict[str, str]) -> str:
 
 
 def warm(provider: ScriptedProvider, **overrides: Any) -> ResourceServer:
+    """One that nobody shares its keys with once it is gone: the thread that fetched them would hold them."""
     server = provider.server(**overrides)
     server.warm_up()
+    until(lambda: not [one for one in threading.enumerate() if one.name.startswith("bearerguard refresh")])
     return server
 
 

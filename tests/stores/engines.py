@@ -161,7 +161,7 @@ class Sentinels:
 
     def sentinel(self, library: Any = None) -> Any:
         """A way to the master by the Sentinel, as programs make one: by default redis-py's."""
-        return (library or Sentinel)([("127.0.0.1", self.port)], socket_timeout=0.5)
+        return (library or Sentinel)([("127.0.0.1", self.port)], socket_timeout=10)
 
     def failover(self) -> None:
         """Kill the master, and wait until the replica is it."""

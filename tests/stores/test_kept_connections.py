@@ -170,7 +170,7 @@ def test_of_few_connections_fewer_are_kept_and_more_threads_wait_for_the_others(
 def test_where_one_connection_leads_nowhere_any_more_the_others_are_not_tried(
     own_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(RedisStore(own_engine.url, timeout=0.25)) as store:
+    with closing(RedisStore(own_engine.url, timeout=10)) as store:
         store.commands.run(put)
         all_at_once(store, 4)
         gone = [one.connection for one in kept(store)]

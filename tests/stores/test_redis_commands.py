@@ -185,7 +185,9 @@ def test_a_frozen_engine_costs_one_deadline_for_a_thread_and_for_a_task(own_engi
     clock = Moving()
     clients = Clients(own_engine.url, None, None, 0.25)
     commands = Commands(clients, 0.25, clock=clock)
-    until(lambda: commands.run(put("a")) in (True, None), "a first command")
+    with own_engine.client() as client:
+        client.set("a", "1")
+    until(lambda: recovered(commands, clock), "a first answer")
     own_engine.freeze()
     try:
         assert failing(commands).kind == "timeout"
@@ -215,7 +217,7 @@ def test_a_client_of_the_programs_own_is_held_to_the_deadline_whatever_its_own_i
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         client = redis.Redis(port=silent.getsockname()[1], socket_timeout=None)
-        commands = Commands(Clients(None, client, None, 0.25), 0.25)
+        commands = Commands(Clients(None, client, None, 0.25), 0.25, clock=Moving())
         assert failing(commands).kind == "timeout"
         assert failing(commands).kind == "resting"
 
