@@ -272,6 +272,11 @@ def test_operators_are_told_of_a_verified_jwt_whatever_its_provider_says(said: A
         assert (facts["sub"], facts["client_id"]) == ("ada", "web")
 
 
+def test_operators_are_told_of_which_audience_a_verified_jwt_is_whose_provider_names_another() -> None:
+    server = Server(provider(jwts="verify_then_ask"), login={"aud": "https://other.example"})
+    assert server.refusal(TOKEN).facts["audience_found"] == "https://other.example"
+
+
 def test_a_remembered_refusal_is_told_at_once_in_the_plain_call() -> None:
     server = Server(provider(), login=False)
     server.refusal()
@@ -489,6 +494,18 @@ def test_verify_then_ask_does_both_and_the_claims_are_the_jwts_with_the_answers_
     assert token.scopes == {"read", "write"}
     assert token.issuer == ISSUER.url
     assert server.admit(jwt).claims == token.claims
+    assert server.asked == ["login"]
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES512", "EdDSA"])
+def test_verify_then_ask_takes_every_algorithm(algorithm: str) -> None:
+    issuer = Issuer(ISSUER.url, algorithm=algorithm, clock=ISSUER.clock)
+    server = Server(provider(jwts="verify_then_ask"), login={})
+    server.keys["login"].publish(issuer.jwks())
+    jwt = issuer.token("ada")
+    assert server.admit(jwt).subject == "ada"
+    signed, _, _ = issuer.token("eve").rpartition(".")
+    assert server.refusal(f"{signed}.{jwt.rpartition('.')[2]}").reason == "signature"
     assert server.asked == ["login"]
 
 

@@ -157,6 +157,18 @@ def test_a_keys_own_alg_narrows_what_it_is_used_for() -> None:
     assert set(import_public({**KEYS["Ed25519"].public_jwk(), "alg": "EdDSA"}).verifiers) == {"EdDSA"}
 
 
+def test_the_issuer_that_a_key_of_a_shared_set_signs_for_is_kept_with_it() -> None:
+    published = KEYS["RSA"].public_jwk()
+    key = import_public({**published, "issuer": "https://login.example/blue"})
+    assert key.issuer == "https://login.example/blue"
+    assert dict(key.jwk) == {**import_public(published).jwk, "issuer": "https://login.example/blue"}
+    assert key.identity != import_public(published).identity
+    for issuer in (None, 7, ["https://login.example/blue"]):
+        assert import_public({**published, "issuer": issuer}).issuer is None
+    secret = {**signing_key("oct").secret_jwk(), "issuer": "https://login.example/blue"}
+    assert dict(import_jwk(secret, allow_secret=True).jwk) == {}
+
+
 # -- what providers write that is not quite what the RFC says
 
 
