@@ -101,7 +101,8 @@ def test_p2_an_answer_without_active_is_malformed() -> None:
     ],
 )
 def test_p3_what_is_not_a_json_object_is_malformed(body: bytes) -> None:
-    assert malformed(body)
+    problems = ("not JSON", "not a JSON object", "nested too deep")
+    assert malformed(body) in [f"the answer is {problem}" for problem in problems]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_p3_what_is_not_a_json_object_is_malformed(body: bytes) -> None:
     ],
 )
 def test_p3_an_answer_that_names_a_member_twice_is_malformed_unlike_a_token(body: bytes) -> None:
-    assert "names a member twice" in malformed(body)
+    assert malformed(body) == "the answer names a member twice"
 
 
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
