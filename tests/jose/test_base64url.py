@@ -78,8 +78,8 @@ def test_no_byte_outside_the_alphabet_is_taken_whatever_the_length(length: int) 
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-@pytest.mark.parametrize("written", [rb"\u0041", rb"\/", rb"\/\/", rb"\u002f", rb"\u003d"], ids=ascii)
+@pytest.mark.parametrize("written", [rb"\u0041", rb"\u002f", rb"\/"], ids=ascii)
 def test_what_json_would_read_as_another_character_is_refused(length: int, written: bytes) -> None:
-    for before in range(length, length + 4):  # so that one of the four texts has a length that could be right
+    for times in (1, 4):  # the padding of four fits what they stand for too
         with pytest.raises(ValueError, match=r"^not base64url$"):
-            decode(b"A" * before + written + b"AAAAAA")
+            decode(b"A" * length + written * times + b"AAAA")
