@@ -114,6 +114,10 @@ NO_ALGORITHM = "it is of a kind that no algorithm here signs with: give an RSA, 
             "it is not PEM text of a private key",
         ),
         (
+            "-----BEGIN PRIVATE KEY-----\n\ud800\n-----END PRIVATE KEY-----",
+            "it is not PEM text of a private key",
+        ),
+        (
             RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
             "it is a public key: give the private one",
         ),
