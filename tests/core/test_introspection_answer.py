@@ -180,7 +180,9 @@ def test_p4_an_active_token_that_has_expired_is_refused(after: float, accepted: 
     if accepted:
         judge(GOOD, NOW + after)
     else:
-        assert reason(GOOD, NOW + after) == "expired"
+        with pytest.raises(InvalidToken) as refused:
+            judge(GOOD, NOW + after)
+        assert (refused.value.reason, refused.value.description) == ("expired", "The token has expired.")
 
 
 def test_p4_a_clock_that_is_not_a_number_refuses_everyone() -> None:
