@@ -120,6 +120,14 @@ def test_p3_an_answer_that_names_a_member_twice_is_malformed_unlike_a_token(body
     assert malformed(body) == "the answer names a member twice"
 
 
+@pytest.mark.parametrize("text", ['"', '""', "\\", '\\"', '"\\', '\\\\"', 'a"b', "a\\"], ids=ascii)
+def test_p3_a_quote_or_a_backslash_in_a_text_hides_no_member_and_makes_none(text: str) -> None:
+    assert read_answer(answer(sub=text, **{text: "x"})) == {"sub": text, text: "x"}
+    written = json.dumps(text)
+    twice = f'{{"active": true, "sub": {written}, "sub": {written}, "more": {written}}}'
+    assert malformed(twice.encode()) == "the answer names a member twice"
+
+
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize(
     "value", ["1700000600", True, False, None, [], {}, 2**53 + 2, -(2**53) - 2, 1e300, 10**400]
