@@ -57,10 +57,11 @@ def malformed(body: bytes) -> str:
 
 
 def test_an_answer_is_what_it_says_of_an_active_token_without_active() -> None:
-    assert read_answer(answer(sub="ada", scope="a b", extra={"a": [1]})) == {
+    extra = {"a": [1], "b": "text", "c": {"d": ["text", {"e": "text"}]}}
+    assert read_answer(answer(sub="ada", scope="a b", extra=extra)) == {
         "sub": "ada",
         "scope": "a b",
-        "extra": {"a": [1]},
+        "extra": extra,
     }
 
 
