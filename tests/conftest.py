@@ -7,6 +7,7 @@ nothing where no event loop runs.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -75,6 +76,18 @@ def pytest_runtest_teardown() -> Generator[None]:
                 _left_hanging.add(thread)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Name the rows of a table alike in every run of one program, as mutmut asks for them by name.
+
+    pytest keeps the names on the mark, and would escape a backslash in them once more in each run.
+    """
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        if mark._param_ids_from is not None:
+            object.__setattr__(mark._param_ids_from, "_param_ids_generated", None)
+
+
 def pytest_sessionfinish(exitstatus: int) -> None:
     """Have the run end, whatever thread it would wait for."""
-    watch(exitstatus)
+    if "mutmut" not in sys.modules:  # its program runs tests many times, and goes on after each
+        watch(exitstatus)

@@ -57,10 +57,12 @@ def test_the_claim_goes_with_the_issuer(tid: Any) -> None:
     with pytest.raises(InvalidToken) as refused:
         bound_to_tenant(TEMPLATE)({"iss": TEMPLATE.issuer_of("a"), "tid": tid})
     assert refused.value.reason == "invalid_claim"
+    assert refused.value.description == "The token's 'tid' claim does not go with its issuer."
 
 
 def test_a_token_without_the_claim_is_refused() -> None:
     with pytest.raises(InvalidToken) as refused:
         bound_to_tenant(TEMPLATE)({"iss": TEMPLATE.issuer_of("a")})
     assert refused.value.reason == "missing_claim"
+    assert "'tid'" in refused.value.description
     bound_to_tenant(TEMPLATE)({"iss": TEMPLATE.issuer_of("a"), "tid": "a"})

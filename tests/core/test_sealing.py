@@ -63,3 +63,13 @@ def test_a_value_that_was_changed_in_any_byte_does_not_open() -> None:
 @pytest.mark.parametrize("text", [b"", b"AAAA", b"not base64url!", b"AAAAAAAAAAAAAAAA"])
 def test_what_was_never_sealed_does_not_open(text: bytes) -> None:
     assert opened(SECRET, NAME, 1, text) is None
+
+
+def test_names_and_values_are_those_that_processes_of_another_release_write_and_read() -> None:
+    secret = bytes(range(32))
+    with_secret = name_of("bearerguard", secret, "p", b"ada", b"key")
+    without = name_of("bearerguard", None, "p", b"ada", b"key")
+    assert with_secret == "bearerguard:p:jR9Z92PTjpVoF0ethnGzPiqXGJiarc63i-_ZxmY3w0s"
+    assert without == "bearerguard:p:lR8iRGrJjG5m9-HHt66Kt0WXw34mFKqj6VG6o-GB_qE"
+    value = sealed(secret, "bearerguard:k:x", 1, b"value", bytes(SEAL_NONCE_BYTES))
+    assert value == b"AAAAAAAAAAAAAAAAp2FESlT_fvxUiIBdDWVHe3KtcHOJ"

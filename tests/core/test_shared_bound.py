@@ -95,6 +95,8 @@ def test_what_is_too_heavy_by_itself_is_not_remembered() -> None:
     memory: Memory = WeighedGenerations(SharedBound(LIMIT))
     memory.put(1, Entry(LIMIT // 2 + 1))
     assert len(memory) == 0
+    memory.put(1, Entry(LIMIT // 2))
+    assert len(memory) == 1
     nothing: Memory = WeighedGenerations(SharedBound(0))
     nothing.put(1, Entry(1))
     assert len(nothing) == 0
@@ -110,6 +112,8 @@ def test_another_limit_forgets_what_was_remembered_under_the_old_one() -> None:
     assert Entry.alive == 0
     memory.put(1, Entry(501))
     assert len(memory) == 0
+    memory.put(1, Entry(500))
+    assert len(memory) == 1
 
 
 def test_a_memory_that_nobody_holds_is_freed_at_once() -> None:

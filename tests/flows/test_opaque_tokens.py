@@ -16,11 +16,20 @@ from bearerguard import (
     limit_verdict_memory,
     scope,
 )
+from bearerguard._core.confirmation import Confirmation
 from bearerguard._core.credentials import DPOP
+from bearerguard._core.shared_bound import weight_of
 from bearerguard._flows.binding import Binding
 from bearerguard._flows.effects import Answered, AskIntrospection, ReplayKey
+from bearerguard._flows.jwt import Verdict
 from bearerguard._flows.proof_checks import ProofChecks
-from bearerguard._limits import REMEMBERED_REFUSALS, VERDICT_MEMORY_BYTES
+from bearerguard._limits import (
+    CONFIRMATION_BYTES,
+    KEPT_CLAIMS_BYTES,
+    REMEMBERED_REFUSALS,
+    VERDICT_BYTES,
+    VERDICT_MEMORY_BYTES,
+)
 from bearerguard.provider import ANY_JWT
 from bearerguard.testing import Issuer
 from tests.flows.asking import OPAQUE, Server, active, provider
@@ -28,6 +37,11 @@ from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN
 
 FOREIGN = Issuer("https://elsewhere.test", algorithm="ES256", clock=ISSUER.clock).token()
 URL = "https://login.example/introspect"
+
+
+def weight_of_kept(verdict: Verdict) -> int:
+    assert verdict.kept is not None
+    return KEPT_CLAIMS_BYTES + weight_of(verdict.kept.claims) + weight_of(verdict.kept.containers)
 
 
 # -- what a token says -----------------------------------------------------------------------------
@@ -169,6 +183,15 @@ def test_no_more_than_one_character_of_an_opaque_token_is_kept_beside_the_end_th
     assert server.pipeline._verdicts.young[piece].known == OPAQUE[:1]
 
 
+@pytest.mark.parametrize("more", [{}, {"extra": {"a": ["b" * 1000]}}])
+def test_a_verdict_weighs_all_that_is_kept_of_an_answer(more: dict[str, Any]) -> None:
+    server = Server(provider(), login=active(**more))
+    server.admit()
+    [verdict] = server.pipeline._verdicts.young.values()
+    assert verdict.confirmation is None
+    assert verdict.weight == VERDICT_BYTES + weight_of_kept(verdict)
+
+
 def test_what_is_remembered_of_answers_counts_for_the_bound_of_all_tokens() -> None:
     limit_verdict_memory(0)
     try:
@@ -270,6 +293,11 @@ def test_operators_are_told_of_a_verified_jwt_whatever_its_provider_says(said: A
     for _ in range(2):  # also from memory
         facts = server.refusal(ISSUER.token("ada", client_id="web")).facts
         assert (facts["sub"], facts["client_id"]) == ("ada", "web")
+
+
+def test_operators_are_told_of_which_audience_a_verified_jwt_is_whose_provider_names_another() -> None:
+    server = Server(provider(jwts="verify_then_ask"), login={"aud": "https://other.example"})
+    assert server.refusal(TOKEN).facts["audience_found"] == "https://other.example"
 
 
 def test_a_remembered_refusal_is_told_at_once_in_the_plain_call() -> None:
@@ -489,6 +517,18 @@ def test_verify_then_ask_does_both_and_the_claims_are_the_jwts_with_the_answers_
     assert token.scopes == {"read", "write"}
     assert token.issuer == ISSUER.url
     assert server.admit(jwt).claims == token.claims
+    assert server.asked == ["login"]
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES512", "EdDSA"])
+def test_verify_then_ask_takes_every_algorithm(algorithm: str) -> None:
+    issuer = Issuer(ISSUER.url, algorithm=algorithm, clock=ISSUER.clock)
+    server = Server(provider(jwts="verify_then_ask"), login={})
+    server.keys["login"].publish(issuer.jwks())
+    jwt = issuer.token("ada")
+    assert server.admit(jwt).subject == "ada"
+    signed, _, _ = issuer.token("eve").rpartition(".")
+    assert server.refusal(f"{signed}.{jwt.rpartition('.')[2]}").reason == "signature"
     assert server.asked == ["login"]
 
 
@@ -717,6 +757,14 @@ def test_p17_a_bound_token_is_refused_as_bearer_like_a_jwt_also_from_memory(cnf:
         refusal = server.refusal()
         assert (refusal.reason, refusal.provider) == (jwt.reason, "login")
     assert server.asked == ["login"]
+
+
+def test_a_verdict_about_a_bound_token_keeps_what_it_is_bound_to_and_weighs_more() -> None:
+    server = Server(provider(), login=active(cnf=CNF))
+    server.refusal()
+    [verdict] = server.pipeline._verdicts.young.values()
+    assert verdict.confirmation == Confirmation(CNF["jkt"])
+    assert verdict.weight == VERDICT_BYTES + weight_of_kept(verdict) + CONFIRMATION_BYTES
 
 
 def test_p17_a_confirmation_of_null_is_none() -> None:

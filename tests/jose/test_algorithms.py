@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from hashlib import sha256
 from typing import Any, cast
 
 import pytest
@@ -64,6 +65,28 @@ def test_what_joserfc_signed_verifies(alg: str) -> None:
     token = jws.serialize_compact({"alg": alg}, b"payload", key, algorithms=[alg])
     signing_input, _, signature = token.rpartition(".")
     assert verify_of(alg)(base64.urlsafe_b64decode(signature + "=="), signing_input.encode())
+
+
+class Counted:
+    """A hash that was made before, and how often somebody wanted it."""
+
+    def __init__(self, digest: bytes) -> None:
+        self.asked = 0
+        self._digest = digest
+
+    def digest(self) -> bytes:
+        self.asked += 1
+        return self._digest
+
+
+@each_algorithm
+def test_a_hash_that_is_at_hand_is_used_only_where_the_algorithm_takes_that_hash(alg: str) -> None:
+    verify, signature = verify_of(alg), key_of(alg).sign(alg, MESSAGE)
+    takes_it = alg in ("RS256", "PS256", "ES256")
+    right, wrong = Counted(sha256(MESSAGE).digest()), Counted(sha256(b"another").digest())
+    assert verify(signature, MESSAGE, right)
+    assert verify(signature, MESSAGE, wrong) is not takes_it
+    assert (right.asked, wrong.asked) == ((1, 1) if takes_it else (0, 0))
 
 
 @each_algorithm

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import string
 
 import pytest
 from hypothesis import given
@@ -59,3 +60,26 @@ def test_no_two_texts_decode_to_the_same_bytes(text: str) -> None:
 def test_a_text_that_is_not_canonical_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"^not base64url$"):
         decode(text)
+
+
+LENGTHS = (8, 252, 256, 260, 4_000)  # from 256 on, what needs no translation is not translated
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_no_byte_outside_the_alphabet_is_taken_whatever_the_length(length: int) -> None:
+    alphabet = {*string.ascii_letters.encode(), *string.digits.encode(), *b"-_"}
+    for byte in range(256):
+        text = b"A" * (length // 2) + bytes([byte]) + b"A" * (length // 2 - 1)
+        if byte in alphabet:
+            assert canonical(decode(text)) == text
+        else:
+            with pytest.raises(ValueError, match=r"^not base64url$"):
+                decode(text)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("written", [rb"\u0041", rb"\u002f", rb"\/"], ids=ascii)
+def test_what_json_would_read_as_another_character_is_refused(length: int, written: bytes) -> None:
+    for times in (1, 4):  # the padding of four fits what they stand for too
+        with pytest.raises(ValueError, match=r"^not base64url$"):
+            decode(b"A" * length + written * times + b"AAAA")

@@ -217,7 +217,7 @@ def test_brackets_that_do_not_nest_do_not_count(text: bytes) -> None:
 def test_an_object_of_many_parts_is_refused_where_it_nests_too_deep() -> None:
     flat = b'{"a": [' + b"[], " * 100 + b"[]]}"
     assert decode_large_object(flat) == {"a": [[]] * 101}
-    with pytest.raises(ValueError, match="nested too deep"):
+    with pytest.raises(ValueError, match=r"^nested too deep$"):
         decode_large_object(b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}")
 
 
