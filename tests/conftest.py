@@ -82,6 +82,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     pytest keeps the names on the mark, and would escape a backslash in them once more in each run.
     """
+    if "mutmut" not in sys.modules:
+        return
     for mark in metafunc.definition.iter_markers("parametrize"):
         if mark._param_ids_from is not None:
             object.__setattr__(mark._param_ids_from, "_param_ids_generated", None)
