@@ -154,6 +154,16 @@ def test_entries_that_another_thread_freed_meanwhile_are_no_trouble() -> None:
     assert bound._forgotten == []
 
 
+def test_after_a_new_limit_nothing_is_left_to_be_freed() -> None:
+    """Or the next entry could turn the generations by what weighed before."""
+    bound = SharedBound(LIMIT)
+    memory: Memory = WeighedGenerations(bound)
+    memory.put(1, Entry(FORGOTTEN_BYTES_AT_ONCE - 1))
+    bound.limit(2)
+    memory.put(2, Entry(1))
+    assert [*memory.young] == [2]
+
+
 def test_a_value_weighs_what_is_in_it() -> None:
     value = {"a": ["b", {"c": 1.5}], "d": ("e",)}
     parts = [value, "a", value["a"], "b", value["a"][1], "c", 1.5, "d", value["d"], "e"]

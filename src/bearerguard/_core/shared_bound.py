@@ -48,6 +48,7 @@ class SharedBound:
         self._turn()
         self._turn()
         self._forgotten.clear()
+        self._owed = 0
 
     def add(self, memory: Generation) -> None:
         """Have a memory turn with the others for as long as somebody holds it."""
