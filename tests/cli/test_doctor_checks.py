@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bearerguard import (
+    ClientCertificate,
     DPoP,
     Introspection,
     Provider,
@@ -382,6 +383,21 @@ def test_proofs_that_are_accepted_unnoted_are_a_warning() -> None:
     assert (one.level, one.about) == ("warning", "DPoP")
     assert "dangerously_accept_replays" in one.found
     assert one.advice
+
+
+def test_whose_word_on_certificates_is_taken_is_told_with_what_must_not_change_it() -> None:
+    def said(source: ClientCertificate | None) -> list[Finding]:
+        return about_server(ResourceServer(provider(), certificate=source, resource="https://a.test"))
+
+    [one] = said(ClientCertificate.from_proxy("caddy", peers=["10.0.0.0/8", "unix"]))
+    assert (one.level, one.about) == ("note", "certificate")
+    assert "client-cert" in one.found
+    assert "10.0.0.0/8, unix" in one.found
+    assert one.advice is not None
+    for word in ("--no-proxy-headers", "ProxyFix", "client_cert"):
+        assert word in one.advice
+    for other in (None, ClientCertificate.from_tls()):
+        assert [one.level for one in said(other)] == ["ok"]
 
 
 def test_every_option_that_opens_something_is_looked_at() -> None:

@@ -45,12 +45,27 @@ def about_server(server: ResourceServer) -> list[Finding]:
                 "While the store is away, a proof that was used is accepted again: leave it out.",
             )
         )  # fmt: skip
-    findings += _revocations(server)
+    findings += [*_certificates(server), *_revocations(server)]
     if server.resource is None:
         findings.append(
             Finding("note", "resource", "not given: clients do not find the metadata of this API (RFC 9728)")
         )
     return findings or [Finding("ok", "settings", "nothing is weaker than by default")]
+
+
+def _certificates(server: ResourceServer) -> Iterator[Finding]:
+    """From here nobody sees how the API is started, and whether a client can choose the peer's address."""
+    source = server.certificate
+    if source is None or source.header is None:
+        return
+    peers = ", ".join(map(str, source.peers))
+    name = source.header
+    spellings = name if "-" not in name else f"{name}, and {name.replace('-', '_')} under WSGI"
+    yield Finding(
+        "note", "certificate", f"the header {name} is believed from {peers}",
+        "Start uvicorn with --no-proxy-headers, and use no ProxyFix: they let a client choose the address of "
+        f"its peer. Have the proxy remove what clients send as {spellings}.",
+    )  # fmt: skip
 
 
 def _revocations(server: ResourceServer) -> Iterator[Finding]:
