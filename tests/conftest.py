@@ -17,6 +17,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from bearerguard._io.remote_keys import RemoteKeySource
 from bearerguard.context import Serving, current
 from tests.end_of_run import watch
 from tests.left_out import FILES, LEFT_OUT
@@ -32,6 +33,9 @@ def pytest_report_header() -> list[str]:
 # No property holds or fails by the speed of the machine.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# A request waits a second for a new key, which is short on a busy machine. Tests of that say for how long.
+(RemoteKeySource.__init__.__kwdefaults__ or {})["patience"] = 60.0
 
 # Read by whatever imports Django first, if anything does.
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"

@@ -73,8 +73,8 @@ class ScriptedProvider:
         return self.issuer.provider(keys=keys, **overrides)
 
     def server(self, *, imported: dict[str, Any] | None = None, **overrides: Any) -> ResourceServer:
-        """A patient `ResourceServer` that trusts only this provider; arguments as for `provider`."""
-        return patient(ResourceServer(self.provider(**overrides), clock=self.clock, snapshot=imported))
+        """A `ResourceServer` that trusts only this provider; arguments as for `provider`."""
+        return ResourceServer(self.provider(**overrides), clock=self.clock, snapshot=imported)
 
     def token(self, **arguments: Any) -> str:
         """A token that is good for long enough to outlive its keys."""
@@ -88,14 +88,6 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
         provider = ScriptedProvider(faults)
         provider.publish()
         yield provider
-
-
-def patient(server: ResourceServer) -> ResourceServer:
-    """Have its requests wait for a new key for as long as it takes: a second is short on a busy machine."""
-    for source in server._keys._sources.values():
-        if isinstance(source, RemoteKeySource):
-            source.patience = LONG
-    return server
 
 
 def health(server: ResourceServer, name: str | None = None) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from tests.faults.scripted_provider import (
     LONG,
     ScriptedProvider,
     health,
-    patient,
     scripted_provider,
     until,
 )
@@ -49,7 +48,7 @@ def join(redis_engine: Engine, prefix: str, provider: ScriptedProvider) -> Itera
             settings = {"prefix": prefix, "secret": SECRET, "timeout": 10, **options.pop("of_store", {})}
             store = RedisStore(options.pop("url", redis_engine.url), **settings)
             ending.callback(store.close)
-            server = patient(ResourceServer(provider.provider(**options), store=store, clock=provider.clock))
+            server = ResourceServer(provider.provider(**options), store=store, clock=provider.clock)
             ending.callback(server.close)
             return server
 
