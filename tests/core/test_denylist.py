@@ -188,6 +188,15 @@ def test_the_refusal_says_how_old_a_token_may_be() -> None:
         Denylist(48 * 3600.0).refuse(described(iat=0), NOW)
 
 
+def test_a_refusal_says_what_is_wrong_in_a_whole_sentence() -> None:
+    with pytest.raises(InvalidToken) as too_old:
+        Denylist(HORIZON).refuse(described(iat=None), NOW)
+    assert str(too_old.value) == "The token does not say when it was issued ('iat')."
+    with pytest.raises(InvalidToken) as revoked:
+        listing(("jti", "x")).refuse(described(jti="x"), NOW)
+    assert str(revoked.value) == "The token was revoked."
+
+
 # -- what is forgotten, and when ---------------------------------------------------------------------
 
 
@@ -199,6 +208,24 @@ def test_an_entry_is_forgotten_only_when_no_token_that_it_refuses_could_be_accep
         entries.forget(now)
         expected = "revoked" if now < NOW + HORIZON else "too_old"
         assert refused(entries, issued_last, now) == expected
+    assert len(entries) == 0
+
+
+def test_an_entry_outlives_a_token_whose_issuer_and_whose_reader_have_clocks_that_differ() -> None:
+    entries = listing(("jti", "x"))
+    last = NOW + HORIZON + 2 * MAX_LEEWAY
+    entries.forget(last - 1)
+    assert refused(entries, described(jti="x", iat=NOW + MAX_LEEWAY), NOW + HORIZON) == "revoked"
+    entries.forget(last + 60)
+    assert len(entries) == 0
+
+
+def test_an_entry_is_forgotten_in_the_very_second_in_which_its_bundle_ends() -> None:
+    entries = listing(("jti", "x"))
+    ends = -(-int(NOW + HORIZON + 2 * MAX_LEEWAY) // 60) * 60
+    entries.forget(ends - 0.5)
+    assert len(entries) == 1
+    entries.forget(ends)
     assert len(entries) == 0
 
 
@@ -232,8 +259,9 @@ def test_a_change_is_seen_by_a_new_version() -> None:
     entries.add(Entry(b"name", int(NOW)), NOW)
     after = entries.version
     assert after is not before
-    entries.add(Entry(b"name", int(NOW) - 1), NOW)  # says nothing new
-    assert entries.version is after
+    for at in (int(NOW) - 1, int(NOW)):
+        assert entries.add(Entry(b"name", at), NOW), "it says nothing new"
+        assert entries.version is after
 
 
 # -- full ------------------------------------------------------------------------------------------
