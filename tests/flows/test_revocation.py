@@ -161,6 +161,23 @@ def test_v4_a_revoked_token_is_answered_401_invalid_token_with_the_reason_revoke
     assert refused.facts == {"sub": "user-1", "client_id": "test-client"}
 
 
+def test_the_client_that_got_a_token_is_revoked_with_all_that_it_got() -> None:
+    server = Server()
+    server.revoke("client", "another-client")
+    server.admit()
+    server.revoke("client", "test-client")
+    assert server.refusal().reason == "revoked"
+
+
+def test_it_is_noted_for_good_once_a_token_came_that_says_of_which_session_it_is() -> None:
+    server = Server()
+    noted = []
+    for token in (ISSUER.token(), ISSUER.token(sid="s"), ISSUER.token()):
+        server.admit(token)
+        noted.append(server.revoked.has_seen_sessions)
+    assert noted == [False, True, True]
+
+
 def test_a_revocation_of_somebody_else_costs_a_token_one_more_look_and_no_more() -> None:
     server = Server()
     server.admit()
@@ -243,8 +260,10 @@ def test_a_token_that_is_remembered_is_refused_when_it_becomes_too_old() -> None
     assert server.refusal().reason == "too_old"
 
 
-def test_a_jwt_without_iat_is_refused_by_a_server_with_a_list() -> None:
-    assert Server().refusal(ISSUER.token(iat=None)).reason == "too_old"
+def test_a_jwt_without_iat_is_refused_by_a_server_with_a_list_as_often_as_it_comes() -> None:
+    server, token = Server(), ISSUER.token(iat=None)
+    for _ in range(3):
+        assert server.refusal(token).reason == "too_old"
 
 
 def test_an_opaque_token_without_iat_is_accepted_as_its_provider_is_asked() -> None:
@@ -257,6 +276,13 @@ def test_an_opaque_token_without_iat_is_accepted_as_its_provider_is_asked() -> N
 def silent(server: Server) -> Server:
     server.list.since, server.list.until = inf, -inf
     return server
+
+
+def test_a_list_may_be_relied_on_from_when_it_was_heard_until_that_ends() -> None:
+    server = Server()
+    server.list.since, server.list.until = NOW, NOW + 5
+    heard = [server.revoked.has_heard(NOW + seconds) for seconds in (-1, 0, 4, 5)]
+    assert heard == [False, True, True, False]
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -280,6 +306,7 @@ def test_a_request_is_answered_503_while_nothing_can_be_heard(times: int) -> Non
     refused = server.refusal()
     assert (refused.status, refused.reason, refused.retry_after) == (503, "revocation_store", 3.0)
     assert refused.provider == ISSUER.url
+    assert str(refused) == "Whether the token was revoked cannot be told right now."
 
 
 def test_an_opaque_token_waits_for_what_is_not_heard_too() -> None:
@@ -296,6 +323,7 @@ def test_unheard_revocations_are_accepted_only_where_the_program_asked_for_it() 
     assert server.admit().subject == "user-1"
     server.revoke("sub", "user-1")
     assert server.refusal().reason == "revoked", "what was heard before still counts"
+    assert Revoked(server.list, server.ear).opens is False
 
 
 def test_a_list_that_is_full_lets_nobody_in_as_it_may_lack_one() -> None:
@@ -303,7 +331,7 @@ def test_a_list_that_is_full_lets_nobody_in_as_it_may_lack_one() -> None:
     server.admit()
     server.revoke("sub", "somebody-else")
     refused = server.refusal()
-    assert (refused.status, refused.reason) == (503, "revocation_store")
+    assert (refused.status, refused.reason, refused.retry_after) == (503, "revocation_store", 1.0)
 
 
 # -- and proofs ------------------------------------------------------------------------------------
@@ -348,6 +376,18 @@ def test_aliases_of_an_issuer_are_one_and_tenants_are_many() -> None:
     )
     assert name_of_issuer(tenants, "https://login.test/a1/v2.0") == "https://login.test/a1/v2.0"
     assert name_of_issuer(tenants, None) == ""
+
+
+def test_a_token_of_a_tenant_is_revoked_under_the_name_of_its_tenant() -> None:
+    tenants = Provider(
+        "https://login.test/{tid}", name="t", audience=ISSUER.audience, tenants=["a", "b"],
+        keys="https://login.test/k",
+    )  # fmt: skip
+    server = Server(tenants)
+    one, another = (ISSUER.token(iss=f"https://login.test/{tid}", tid=tid) for tid in "ab")
+    server.revoke("sub", "user-1", issuer="https://login.test/a")
+    assert server.refusal(one).reason == "revoked"
+    assert server.admit(another).subject == "user-1"
 
 
 # -- load balancers, places, explanations ----------------------------------------------------------
