@@ -41,6 +41,25 @@ def reason(now: float = NOW, options: Any = None, **changes: Any) -> str | None:
     return None
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"exp": NOW - 10}, "The token has expired."),
+        ({"exp": "1"}, "The token's 'exp' claim is not a date."),
+        ({"iat": NOW - LOGOUT_TOKEN_AGE - 10}, "The token has expired."),
+        ({"iat": NOW + 11}, "The token was issued in the future."),
+        ({"iat": "1"}, "The token's 'iat' claim is not a date."),
+        ({"events": {}}, "The token's 'events' claim is malformed."),
+        ({"nonce": "x"}, "The token has a nonce, so it is not a logout token."),
+        ({"sub": ABSENT, "sid": ABSENT}, "The token has no 'sub' claim."),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_in_a_whole_sentence(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidToken) as refused:
+        checked(claims(**changes))
+    assert str(refused.value) == said
+
+
 def test_a_good_logout_token_holds_until_it_expires() -> None:
     assert checked(claims()) == NOW + 130
     assert checked(claims(exp=NOW + 9999)) == NOW + LOGOUT_TOKEN_AGE + 10

@@ -28,14 +28,16 @@ def good(**changes: Any) -> str:
 class Taking:
     """A pipeline to which logout tokens are sent; what every effect does is noted."""
 
-    def __init__(self, pipeline: Pipeline, keys: StubSource | None = None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, keys: StubSource | None = None, *, requires_exp: bool = True
+    ) -> None:
         self.pipeline = pipeline
         self.keys = keys
         self.ear = cast("Any", object())
         self.effects: list[Effect] = []
         self.is_new = True
         self.resolution: Any = None
-        self.logouts = Logouts(WEB, requires_exp=True, clock=lambda: NOW, naming=plain_name, ear=self.ear)
+        self.logouts = Logouts(WEB, requires_exp, clock=lambda: NOW, naming=plain_name, ear=self.ear)
 
     def take(self, text: str) -> tuple[Logout, Provider]:
         flow = self.logouts.take(self.pipeline, text.encode())
@@ -125,10 +127,26 @@ def test_b2_an_algorithm_that_the_provider_does_not_have_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize("algorithm", ["RS512", "PS384", "ES384", "EdDSA"])
+def test_b2_a_logout_is_taken_in_every_algorithm_of_its_provider(algorithm: Any) -> None:
+    other = Issuer("https://other.test", algorithm=algorithm, clock=Clock(NOW))
+    server = taking(Provider(other.url, audience="a", keys="https://x.test/k"), keys=StubSource(other.jwks()))
+    assert server.take(other.logout_token("ada", client_id=WEB))[0].value == "ada"
+
+
+def test_b3_exp_is_required_unless_the_program_says_otherwise() -> None:
+    assert taking().refusal(good(exp=None)).reason == "missing_claim"
+    server = Taking(Pipeline([(PROVIDER, StubSource(JWKS))], lambda: NOW), requires_exp=False)
+    assert server.take(good(exp=None))[0].value == "ada"
+
+
 @pytest.mark.parametrize("issuer", [None, 7, ["x"]])
-def test_a_token_without_an_issuer_is_refused(issuer: Any) -> None:
+def test_a_token_without_an_issuer_is_refused_and_nobody_is_asked_about_it(issuer: Any) -> None:
     text = ISSUER.sign({"iss": issuer} if issuer is not None else {})
-    assert taking().refusal(text).reason == "issuer"
+    asking = Taking(TrustingPipeline(Register(), lambda: NOW))
+    for server in (taking(), asking):
+        assert server.refusal(text).reason == "issuer"
+        assert server.effects == []
 
 
 def test_b8_an_encrypted_token_is_refused() -> None:
@@ -142,11 +160,36 @@ def test_b8_an_encrypted_token_is_refused() -> None:
         ("opaque", "malformed"),
         ("e30.@.AAAA", "malformed"),
         ("e30.e30.AAAA", "malformed"),
+        ("a" * 16_384, "malformed"),
         ("a" * 16_385, "too_large"),
     ],
 )
 def test_what_is_not_a_jwt_is_refused(text: str, reason: str) -> None:
     assert taking().refusal(text).reason == reason
+
+
+NOT_TRUSTED = "The token was not issued by a provider that this API trusts."
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a" * 16_385, "The token is too long."),
+        ("a.b.c.d.e", "The token is encrypted (JWE), which is not supported."),
+        (f"{good().partition('.')[0]}.@.AAAA", "The token is not three parts of base64url."),
+        (ISSUER.sign({}), NOT_TRUSTED),
+        (good(iss="https://other.test"), NOT_TRUSTED),
+    ],
+    ids=["long", "encrypted", "not base64url", "no issuer", "another issuer"],
+)
+def test_a_refusal_says_what_is_wrong_in_a_whole_sentence(text: str, said: str) -> None:
+    assert str(taking().refusal(text)) == said
+
+
+def test_b6_a_replayed_token_is_told_that_each_is_good_once() -> None:
+    server = taking()
+    server.is_new = False
+    assert str(server.refusal(good())) == "The logout token was used before: each is good once."
 
 
 def test_a_payload_that_is_not_base64url_or_too_rich_is_refused() -> None:
