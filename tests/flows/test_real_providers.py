@@ -105,6 +105,34 @@ def test_a_key_that_names_a_template_signs_for_all_tenants() -> None:
 def test_a_key_of_another_name_says_nothing_of_this_one() -> None:
     other = {**ISSUER.jwks()["keys"][0], "kid": "other", "issuer": "https://login.example/x/v2.0"}
     assert admitted(many(["a"], JWKS, other), of_tenant("a")).claims["tid"] == "a"
+    theirs = many(["a", "b"], other, with_issuer(PLACE.format(tid="a")))
+    assert admitted(theirs, of_tenant("a")).claims["tid"] == "a"
+    assert reason(theirs, of_tenant("b")) == "unknown_key", "the second key is looked at too"
+
+
+def test_a_tenant_that_is_not_trusted_or_whose_key_is_of_another_is_told_the_same() -> None:
+    said = "The token was not issued by a provider that this API trusts."
+    for tenants in (["a"], lambda _: False):
+        assert str(refusal(many(tenants), of_tenant("b"))) == said
+    assert str(refusal(many(["a", "b"], with_issuer(PLACE.format(tid="a"))), of_tenant("b"))) == said
+
+
+@pytest.mark.parametrize("tenant", ["a", "b"])
+def test_a_rich_token_is_compared_with_the_issuer_of_its_key_after_a_wait_too(tenant: str) -> None:
+    source = StubSource()
+    provider = Provider(PLACE, audience=ISSUER.audience, keys=KEYS, tenants=["a", "b"])
+    server = Admitting([(provider, source)])
+    assert not isinstance(server.attempt(of_tenant(tenant, many=[[]] * 99)), AccessToken)
+    source.publish(with_issuer(PLACE.format(tid="a")))
+    assert server.stages is not None
+    if tenant == "b":
+        with pytest.raises(InvalidToken) as refused:
+            server.stages.send(None)
+        assert refused.value.reason == "unknown_key"
+        return
+    with pytest.raises(StopIteration) as stop:
+        server.stages.send(None)
+    assert stop.value.value.claims["tid"] == "a"
 
 
 def test_the_issuer_of_a_key_is_compared_after_a_wait_too() -> None:
