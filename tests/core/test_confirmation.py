@@ -45,9 +45,17 @@ def test_a_member_that_is_not_the_text_of_a_hash_is_malformed(member: str, value
     with pytest.raises(InvalidToken) as refusal:
         check_well_formed(bound)
     assert refusal.value.reason == "invalid_claim"
+    assert str(refusal.value) == "The token's 'cnf' claim is malformed."
 
 
 def test_a_well_formed_member_is_kept_as_it_is() -> None:
     bound = read_confirmation({"jkt": JKT, "x5t#S256": JKT})
     check_well_formed(bound)
     assert (bound.jkt, bound.x5t) == (JKT, JKT)
+
+
+def test_the_token_is_hashed_as_proofs_name_it_and_once() -> None:
+    bound = Confirmation(JKT)
+    token = b"Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"  # of RFC 9449, section 7.1
+    assert bound.hash_of(token) == "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"
+    assert bound.hash_of(token) is bound.token_hash

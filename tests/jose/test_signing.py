@@ -107,6 +107,7 @@ NO_ALGORITHM = "it is of a kind that no algorithm here signs with: give an RSA, 
         (7, "it is a int, neither a JWK nor PEM text"),
         ("text", "it is neither PEM nor the JSON text of a JWK"),
         (b"\xff", "it is neither PEM nor the JSON text of a JWK"),
+        ("\ud800", "it is neither PEM nor the JSON text of a JWK"),
         ("[]", "it is neither PEM nor the JSON text of a JWK"),
         (pem(RSA, BestAvailableEncryption(b"password")), "it is encrypted: give it decrypted"),
         (

@@ -40,6 +40,8 @@ SENTENCES: dict[str, list[dict[str, Any]]] = {
         {**RSA, "e": "A+AB"},
         {**RSA, "e": "AQ\nAB"},
     ],
+    "its x is not base64url without padding (RFC 7515, section 2)": [{**EC, "x": "A+AB"}, {**OKP, "x": "é"}],
+    "its y is not base64url without padding (RFC 7515, section 2)": [{**EC, "y": "AQAB===="}],
     "it has 0 bits, and 2048 to 8192 are accepted": [{**RSA, "n": ""}],
     "it has 2047 bits, and 2048 to 8192 are accepted": [rsa(MODULUS >> 1)],
     "it has 8193 bits, and 2048 to 8192 are accepted": [rsa(1 << 8192)],
