@@ -17,8 +17,9 @@ from bearerguard._flows.pipeline import Pipeline
 from tests.flows.pipeline import ISSUER, JWKS, NOW, StubSource
 
 OPAQUE = b"opaque-1234567890-abcdefghij"
-Says = Mapping[str, Any] | bool | float
-"""What a provider says: claims; False of a token that is not active; a number if it is in trouble."""
+Says = Mapping[str, Any] | bool | float | Answered
+"""What a provider says: claims; False of a token that is not active; a number if it is in trouble; or what
+was said before, to somebody else."""
 
 
 def active(**claims: Any) -> dict[str, Any]:
@@ -96,6 +97,8 @@ class Server:
         name = cast("Source", effect.source).name
         self.asked.append(name)
         said = self.says[name]
+        if isinstance(said, Answered):
+            return said
         if isinstance(said, bool):
             return Answered(None)
         return Unanswered(said) if isinstance(said, int | float) else Answered(dict(said))

@@ -503,7 +503,36 @@ def test_ask_needs_both_of_two_providers_of_one_issuer() -> None:
     renamed = provider("other", issuer="https://new.example", issuer_aliases=ISSUER.url)
     with pytest.raises(ConfigurationError, match="'other' has the issuer of another one that is asked"):
         Server(provider(jwts="ask"), renamed)
+    with pytest.raises(ConfigurationError) as refused:
+        Server(provider(jwts="ask"), provider("other"))
+    assert str(refused.value) == (
+        "Provider 'other' has the issuer of another one that is asked about its JWTs, and would verify them: "
+        "give both an Introspection with jwts='ask', or neither."
+    )
     Server(provider(jwts="ask"), provider("other", jwts="ask"))
+
+
+def test_providers_that_are_asked_about_the_jwts_of_one_issuer_are_asked_in_order() -> None:
+    server = Server(provider(jwts="ask"), provider("other", jwts="ask"), login=False)
+    assert server.admit(TOKEN).provider.name == "other"
+    assert server.asked == ["login", "other"]
+
+
+def test_a_token_that_no_provider_knows_is_refused_in_the_name_of_the_last_that_was_asked() -> None:
+    server = Server(
+        provider(), provider("other", issuer="https://other.example", keys=JWKS), login=False, other=False
+    )
+    assert server.refusal().provider == "other"
+    assert server.asked == ["login", "other"]
+
+
+def test_an_answer_that_somebody_else_got_is_remembered_from_when_it_was_asked_for() -> None:
+    server = Server(provider(revocation_budget=30), login=Answered(active(), asked_at=NOW - 20))
+    server.admit()
+    server.admit(now=NOW + 9)
+    assert server.asked == ["login"]
+    server.admit(now=NOW + 10)
+    assert server.asked == ["login", "login"]
 
 
 def test_verify_then_ask_does_both_and_the_claims_are_the_jwts_with_the_answers_on_top() -> None:
@@ -538,6 +567,12 @@ def test_verify_then_ask_asks_about_each_token_by_its_own_hash() -> None:
     server.says["login"] = False
     assert server.refusal(ISSUER.token("ada", "read")).reason == "inactive"
     assert server.asked == ["login", "login"]
+
+
+@pytest.mark.parametrize("empty", [[], "", None])
+def test_verify_then_ask_leaves_the_jwt_its_audience_where_the_answer_has_none(empty: Any) -> None:
+    server = Server(provider(jwts="verify_then_ask"), login={"aud": empty, "token_type": "Bearer"})
+    assert server.admit(TOKEN).claims["aud"] == ISSUER.audience
 
 
 def test_verify_then_ask_asks_about_nothing_that_is_refused_here() -> None:
