@@ -287,6 +287,12 @@ def test_operators_are_told_of_a_refused_token_what_they_are_told_of_a_jwt() -> 
     assert Server(provider(), login=False).refusal().facts == {}, "of one that is not active nothing is read"
 
 
+@pytest.mark.parametrize("name", ["client_id", "azp", "appid"])
+def test_operators_are_told_of_the_client_by_whichever_claim_names_it(name: str) -> None:
+    server = Server(provider(), login=active(token_type="mac", **{name: "web"}))
+    assert server.refusal().facts["client_id"] == "web"
+
+
 @pytest.mark.parametrize("said", [False, 5, {"aud": "https://other.example"}, {"token_type": "mac"}])
 def test_operators_are_told_of_a_verified_jwt_whatever_its_provider_says(said: Any) -> None:
     server = Server(provider(jwts="verify_then_ask"), login=said)
