@@ -325,6 +325,14 @@ def test_there_is_exactly_one_proof(values: list[bytes], expected: str) -> None:
     assert refusal.value.reason == expected
 
 
+def test_only_spaces_and_tabs_around_a_proof_are_not_part_of_it() -> None:
+    """RFC 9110, section 5.5."""
+    one = the_proof_in([b" \tXa.b.cX\t "])
+    assert (one.header, one.payload, one.signature) == (b"Xa", b"b", b"cX")
+    for other in (b"\n", b"\r", b"\v", b"\f"):
+        assert the_proof_in([b"a.b.c" + other]).signature == b"c" + other
+
+
 # -- the claims ----------------------------------------------------------------------------------------------
 
 WRONG: Mapping[str, list[Any]] = {

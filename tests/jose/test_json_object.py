@@ -14,6 +14,7 @@ from bearerguard._jose.json_object import (
     decode_json,
     decode_large_object,
     decode_object,
+    decode_object_again,
     names_a_member_twice,
 )
 from bearerguard._limits import MAX_JSON_DEPTH
@@ -28,6 +29,7 @@ def test_the_members_of_an_object_are_returned() -> None:
         "alg": "ES256",
         "n": [1, 2.5, None, True],
     }
+    assert decode_object_again(b'{"n": [1]}') == {"n": [1]}
 
 
 @pytest.mark.parametrize("text", [b"[]", b'"text"', b"1", b"null", b"true"])
