@@ -304,6 +304,7 @@ def test_operators_are_told_of_a_verified_jwt_whatever_its_provider_says(said: A
 def test_operators_are_told_of_which_audience_a_verified_jwt_is_whose_provider_names_another() -> None:
     server = Server(provider(jwts="verify_then_ask"), login={"aud": "https://other.example"})
     assert server.refusal(TOKEN).facts["audience_found"] == "https://other.example"
+    assert server.refusal(TOKEN).facts["audience_expected"] == (ISSUER.audience,), "from memory too"
 
 
 def test_a_remembered_refusal_is_told_at_once_in_the_plain_call() -> None:
