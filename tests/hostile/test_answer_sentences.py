@@ -21,9 +21,11 @@ Attempt = Callable[[], object]
 def answered(
     token: str = TOKEN, *, status: int = 200, options: Mapping[str, Any] | None = None, **changes: Any
 ) -> Attempt:
-    """Ask about a token, of which the provider says what it says of a good one, but for the changes."""
-    asking = server(reply(body(**changes), status), **(options or {}))
-    return lambda: asking.verify(token)
+    """Ask about a token, of which the provider says what it says of a good one, but for the changes.
+
+    Each attempt asks anew: a server would remember what it refused.
+    """
+    return lambda: server(reply(body(**changes), status), **(options or {})).verify(token)
 
 
 SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
