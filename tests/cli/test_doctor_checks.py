@@ -372,7 +372,18 @@ def test_proofs_that_are_good_for_long_are_a_warning_unless_a_nonce_says_otherwi
         ]
 
     assert levels(DPoP(max_age=300)) == ["warning"]
-    assert levels(DPoP(max_age=300, nonce=True)) == ["ok"]
+    assert levels(DPoP(max_age=300, nonce=True)) == ["note"], "which is about browsers"
+
+
+def test_a_nonce_is_noted_as_pages_see_it_only_where_cors_exposes_it() -> None:
+    """RFC 9449, section 8; the answers of the API itself are not asked for."""
+    server = ResourceServer(provider(), dpop=DPoP(nonce=True), resource="https://a.test")
+    [one] = about_server(server)
+    assert (one.level, one.about) == ("note", "DPoP")
+    assert one.advice is not None
+    assert "DPoP-Nonce and WWW-Authenticate" in one.advice
+    server = ResourceServer(provider(), dpop=DPoP(), resource="https://a.test")
+    assert [one.level for one in about_server(server)] == ["ok"]
 
 
 def test_proofs_that_are_accepted_unnoted_are_a_warning() -> None:

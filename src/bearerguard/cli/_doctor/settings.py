@@ -45,6 +45,13 @@ def about_server(server: ResourceServer) -> list[Finding]:
                 "While the store is away, a proof that was used is accepted again: leave it out.",
             )
         )  # fmt: skip
+    if dpop is not None and dpop.nonce:
+        findings.append(
+            Finding(
+                "note", "DPoP", "proofs need a nonce, which a page in a browser sees only if CORS says so",
+                "Where pages ask this API, have its CORS middleware expose DPoP-Nonce and WWW-Authenticate.",
+            )
+        )  # fmt: skip
     findings += [*_certificates(server), *_revocations(server)]
     if server.resource is None:
         findings.append(
