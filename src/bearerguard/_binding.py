@@ -101,7 +101,7 @@ def binding_of(
     if dpop is None:
         return Binding(certificate=certificate)
     from bearerguard._flows.proof_checks import ProofChecks  # noqa: PLC0415 - a server without DPoP does not load it
-    from bearerguard.stores.memory import MemoryReplayStore  # noqa: PLC0415 - as above
+    from bearerguard.stores.memory import MemoryReplayStore  # noqa: PLC0415 - a server without DPoP keeps no proofs
 
     if store is not None and dpop.nonce is True:
         raise ConfigurationError(

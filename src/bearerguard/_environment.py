@@ -73,7 +73,7 @@ def providers_from(prefix: str, environ: Mapping[str, str] | None) -> list[Provi
         environ: the environment; that of the process by default.
 
     Raises:
-        ConfigurationError: there is none, a name is unknown, or a value cannot be used.
+        ConfigurationError: no variable has the prefix, a name is unknown, or a value cannot be used.
     """
     found = _own(prefix, environ)
     found.pop(_OF_SERVER, None)

@@ -1,4 +1,4 @@
-"""When somebody who keeps failing is left alone, as a value and pure functions of the time."""
+"""When to stop asking what keeps failing: a breaker as a value, and pure functions of the time."""
 
 from __future__ import annotations
 

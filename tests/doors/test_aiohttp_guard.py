@@ -167,7 +167,7 @@ def test_a_browsers_question_passes_and_what_it_asked_for_does_not(
     app = web.Application(middlewares=[guard.middleware()] if how == "middleware" else [])
     handler = guard.requires()(who) if how == "decorator" else who
     # It comes without types.
-    options = aiohttp_cors.ResourceOptions(allow_headers=["Authorization"])  # type: ignore[no-untyped-call]
+    options = aiohttp_cors.ResourceOptions(allow_headers=["Authorization"])  # type: ignore[no-untyped-call]  # aiohttp-cors has no types
     cors = aiohttp_cors.setup(app, defaults={"https://page.example": options})
     cors.add(app.router.add_get("/", handler))
     app.router.add_route("*", "/any", handler)

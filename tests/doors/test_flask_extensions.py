@@ -241,4 +241,4 @@ def test_a_document_says_that_a_token_may_come_with_a_proof(issuer: Issuer) -> N
 
 def test_a_document_of_something_else_than_a_rule_is_a_mistake_that_is_told(guard: Guard) -> None:
     with pytest.raises(ConfigurationError, match="is not a rule"):
-        guard.security("orders")  # type: ignore[arg-type]
+        guard.security("orders")  # type: ignore[arg-type]  # a mistake, on purpose

@@ -301,9 +301,9 @@ def test_what_cannot_be_meant_is_refused(guard: Guard) -> None:
     with pytest.raises(ConfigurationError, match=r"public is '/a\.B/C': give names"):
         guard.interceptor(public="/a.B/C")
     with pytest.raises(ConfigurationError, match="is not a rule"):
-        guard.interceptor({"/a.B/C": "orders:read"})  # type: ignore[dict-item]
+        guard.interceptor({"/a.B/C": "orders:read"})  # type: ignore[dict-item]  # a mistake, on purpose
     with pytest.raises(ConfigurationError, match="give a rule for each name"):
-        guard.interceptor(scope("a"))  # type: ignore[arg-type]
+        guard.interceptor(scope("a"))  # type: ignore[arg-type]  # a mistake, on purpose
     assert not hasattr(guard, "requires")
     assert not hasattr(guard, "optional")
 

@@ -287,7 +287,7 @@ def test_an_api_that_is_not_installed_refuses_with_the_status_all_the_same(
 def test_two_guards_each_answer_for_themselves(issuer: Issuer) -> None:
     server: ResourceServer = issuer.resource_server(keys=issuer.jwks())
     guards = [
-        Guard(server, realm=name, body=lambda error, name=name: ("text/plain", name.encode()))  # type: ignore[misc]
+        Guard(server, realm=name, body=lambda error, name=name: ("text/plain", name.encode()))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         for name in ("orders", "stock")
     ]
     for guard in guards:

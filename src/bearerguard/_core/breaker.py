@@ -1,4 +1,4 @@
-"""When somebody who keeps failing is left alone, and who may try again: a circuit breaker as a value.
+"""A circuit breaker as a value: when to stop asking what keeps failing, and who may try again.
 
 A frozen state and pure functions of the time. It knows neither what is asked nor who waits, so whatever is
 asked over a network can have one. After some failures in a row it rests, then lets one probe through at a
@@ -17,7 +17,7 @@ class Breaker(msgspec.Struct, frozen=True):
 
     Attributes:
         failures: how many failed in a row.
-        opened_at: when the rest began; None as long as there is none.
+        opened_at: when the rest began; None while the breaker does not rest.
         resting: how long the rest is, in seconds.
         is_probing: whether somebody tries, now that the rest is over.
         limit: so many failures in a row begin a rest.

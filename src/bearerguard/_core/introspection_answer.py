@@ -126,7 +126,7 @@ def compose_answer_check(
         audience_claim: the member that names the audience.
         audience_checked_by_issuer: whether an answer need not name any.
         required_values: members that must have one of some values.
-        refuses_other_kinds: whether a token is refused that says of itself that it is none for access.
+        refuses_other_kinds: whether to refuse a token that says that it is not an access token.
     """
     accepted = None if audiences is None else frozenset(audiences)
 

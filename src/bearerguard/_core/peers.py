@@ -29,7 +29,7 @@ def checked_peers(given: Any) -> Peers:
         given: an address or a network as text, or several; `"unix"` for a Unix socket.
 
     Raises:
-        ConfigurationError: there is none, or something is not a network.
+        ConfigurationError: no peer is given, or one is not an address or a network.
 
     Examples:
         >>> checked_peers("10.0.0.0/8")

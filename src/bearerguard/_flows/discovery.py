@@ -104,7 +104,7 @@ def address_in(metadata: Mapping[str, Any], member: str, issuer: str, *, allow_h
         allow_http: whether plain http off loopback is accepted.
 
     Raises:
-        FetchFailed: there is none, or it may not be asked.
+        FetchFailed: the document names no such address, or one that may not be asked.
     """
     address = metadata.get(member)
     if not isinstance(address, str):

@@ -49,17 +49,17 @@ def cut(client: httpx2.Client, url: httpx2.URL) -> None:
 def _connections(client: httpx2.Client, url: httpx2.URL) -> list[Any]:
     """Those to a host. The program looks after a transport of its own: of that there are none."""
     # A client has no public way to say which transport it uses for an address.
-    transport: Any = client._transport_for_url(url)  # noqa: SLF001
+    transport: Any = client._transport_for_url(url)  # noqa: SLF001 - see above
     if not isinstance(transport, httpx2.HTTPTransport):
         return []
     # Nor has a transport one to its pool, whose `connections` are public.
-    connections: list[Any] = transport._pool.connections  # noqa: SLF001
+    connections: list[Any] = transport._pool.connections  # noqa: SLF001 - see above
     return connections
 
 
 def _socket_of(connection: Any) -> Any:
     # Only a response says over which stream it came, and here none has come yet.
-    return _innermost(connection)._network_stream.get_extra_info("socket")  # noqa: SLF001
+    return _innermost(connection)._network_stream.get_extra_info("socket")  # noqa: SLF001 - see above
 
 
 def _held_by(connection: Any) -> bytes:
@@ -68,7 +68,7 @@ def _held_by(connection: Any) -> bytes:
     if hasattr(within, "_h2_state"):
         return b""
     # `trailing_data` is h11's public name for it; that h11 is asked is not public.
-    held: bytes = within._h11_state.trailing_data[0]  # noqa: SLF001
+    held: bytes = within._h11_state.trailing_data[0]  # noqa: SLF001 - see above
     return held
 
 

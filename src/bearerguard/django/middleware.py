@@ -107,7 +107,7 @@ class Middleware:
         request: HttpRequest,
         view: Any,
         args: Any,  # noqa: ARG002 - as Django calls it
-        kwargs: Any,  # noqa: ARG002
+        kwargs: Any,  # noqa: ARG002 - Django calls with all of them
     ) -> HttpResponse | None:
         """Answer in place of a view where a browser asks, without credentials, what it may send."""
         is_asked = is_preflight(request) and not self._public.has(request)

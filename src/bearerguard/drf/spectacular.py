@@ -55,8 +55,8 @@ class GuardExtension(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
         self.schemes = self._described(auto_schema.registry)
         if "_get_response_bodies" not in vars(auto_schema):
             # An extension is not asked for responses; the object may be that of all operations of a view.
-            bodies = auto_schema._get_response_bodies  # noqa: SLF001
-            auto_schema._get_response_bodies = functools.partial(_with_refusals, auto_schema, bodies)  # noqa: SLF001
+            bodies = auto_schema._get_response_bodies  # noqa: SLF001 - no public way
+            auto_schema._get_response_bodies = functools.partial(_with_refusals, auto_schema, bodies)  # noqa: SLF001 - as above
         rule, version = rule_of(auto_schema.view), spectacular_settings.OAS_VERSION
         # OpenAPI 3.0 has no word for how a client shows a certificate.
         server = self.target.guard.server
