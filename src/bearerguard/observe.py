@@ -153,8 +153,6 @@ class Refusals:
             else:
                 self._met[reason] = (told_at, count)
                 count = 1
-        if error.hint is None and not logger().isEnabledFor(level):
-            return error  # as is usual, and a call less
         return log_refusal(error, request, level=level, count=count)
 
 
