@@ -168,7 +168,7 @@ def main() -> int:
         )
     sizes = {kind: len(material.tokens(f"RS256.{kind}")[0]) for kind in KINDS}
     table = rows(found, sizes)
-    print("Thousands of instructions (k), less SHA-256 where said; valgrind has no SHA instructions.\n")
+    print("Thousands of instructions (k), less the hash of the signature where said.\n")
     kinds = [kind_cells(found, kind, sizes[kind]) for kind in KINDS]
     print(aligned(KIND_HEADING, kinds))
     print()

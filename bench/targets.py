@@ -81,8 +81,8 @@ class Found:
         return self.steps[f"{kind} {name}"]
 
     def hash(self, kind: str) -> float:
-        """What is hashed of a remembered token with SHA-256: its signature."""
-        return self.step(kind, "sha256")
+        """What is hashed of a remembered token: its signature."""
+        return self.step(kind, "hash")
 
     def verify_new(self, kind: str) -> float:
         """`verify` of a new token, over the bare signature."""
@@ -135,13 +135,13 @@ def _worst(
 def rows(found: Found, sizes: dict[str, int]) -> list[Row]:
     """A row for each target."""
     real = [kind for kind in KINDS if kind != "example"]
-    adds = "AuthenticateMiddleware adds under uvicorn, repeated, less SHA-256, against the example:"
+    adds = "AuthenticateMiddleware adds under uvicorn, repeated, less the hash, against the example:"
     process = found.processes
     told = f"with trio installed {process['first with trio'] / process['first of PyJWT']:.2f}"
     small = [kind for kind in real if sizes[kind] <= 2048]
     middle = [kind for kind in real if 2048 < sizes[kind] <= 3072]
     against = "verify, new, against the bare signature:"
-    guards = "guard.requires adds to one that does nothing, repeated, less SHA-256:"
+    guards = "guard.requires adds to one that does nothing, repeated, less the hash:"
     return [
         _worst(f"{adds} flat claims and lists", FLAT, found.middleware_ratio, 1.3),
         _worst(f"{adds} nested claims", NESTED, found.middleware_ratio, 1.8, held=1.9),
@@ -200,7 +200,7 @@ def rows(found: Found, sizes: dict[str, int]) -> list[Row]:
 KIND_HEADING = [
     "kind",
     "bytes",
-    "SHA-256",
+    "hash",
     "signature",
     "verify new",
     "/ signature",

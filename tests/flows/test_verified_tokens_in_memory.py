@@ -10,6 +10,7 @@ import pytest
 
 from bearerguard import InvalidToken, limit_verdict_memory
 from bearerguard._core.confirmation import Confirmation
+from bearerguard._core.fingerprint import fingerprint
 from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
 from bearerguard._flows.jwt import read_unread
@@ -188,20 +189,23 @@ def test_of_a_token_that_came_again_all_but_the_signature_is_in_memory_and_weigh
     server = admitting(StubSource(JWKS))
     token = ISSUER.token(padding="x" * 2000).encode()
     signed = token[: token.rindex(b".") + 1]
+    at_first, later = sha256(token).digest(), fingerprint(token[len(signed) :]).digest()
     weights = []
-    for known in (b"", signed, signed):
+    for known, digest in ((b"", at_first), (signed, later), (signed, later)):
         accepted(server.attempt(token, NOW))
         [verdict] = server.pipeline._verdicts.young.values()
-        assert verdict.known == known
-        assert verdict.digest == sha256(token[len(known) :]).digest()
+        assert (verdict.known, verdict.digest) == (known, digest)
         weights.append(verdict.weight)
-    assert weights == [weights[0], *[weights[0] + getsizeof(signed)] * 2]
+    more = getsizeof(signed) + getsizeof(later) - getsizeof(at_first)
+    assert weights == [weights[0], *[weights[0] + more] * 2]
 
 
 @pytest.mark.parametrize(("spare", "is_kept"), [(0, True), (-1, False)])
 def test_a_token_that_would_fill_the_memory_is_known_by_its_hash(spare: int, is_kept: bool) -> None:
     token = ISSUER.token(padding="x" * 500)
-    fits = VERDICT_BYTES + getsizeof(token.encode()[: token.rindex(".") + 1])
+    signed = token.encode()[: token.rindex(".") + 1]
+    more = getsizeof(fingerprint(b"").digest()) - getsizeof(sha256(b"").digest())
+    fits = VERDICT_BYTES + getsizeof(signed) + more
     limit_verdict_memory(2 * (fits + spare))
     try:
         server = admitting(StubSource(JWKS))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bearerguard._core.claims import ClaimsSet
 from bearerguard._core.credentials import BEARER
+from bearerguard._core.fingerprint import fingerprint
 from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
 from bearerguard._flows.binding import ANYBODY, Binding, Noting, Presented
@@ -123,7 +124,7 @@ class Pipeline:
             raise InvalidToken("too_large", "The token is too long.")
         now = self._clock()
         # Found by a piece of its signature, and then compared as a whole: byte by byte as far as it is known,
-        # and what is behind that, which is at least the signature, by a hash that nobody can make collide.
+        # and what is behind that, which is at least the signature, by hashes that nobody can make collide.
         verdicts = self._verdicts
         piece = raw[-SIGNATURE_CHARACTERS_KEPT:]
         verdict = verdicts.young.get(piece)
@@ -132,7 +133,7 @@ class Pipeline:
         if (
             verdict is not None
             and raw.startswith(known := verdict.known)
-            and sha256(raw[len(known) :]).digest() == verdict.digest
+            and (fingerprint(raw[len(known) :]) if known else sha256(raw)).digest() == verdict.digest
         ):
             # The verdict would be the same again: not past `exp`, not before it was made (by a clock that was
             # set back), not of keys out of use.
@@ -345,9 +346,9 @@ class Pipeline:
             or found.keys is not verdict.keys
             or not found.since <= verdict.since < found.until
             or not raw.startswith(known := found.known)
-            or sha256(raw[len(known) :]).digest() != found.digest
+            or _digest(raw, known) != found.digest
         ):
-            verdict.digest = sha256(raw[len(verdict.known) :]).digest()
+            verdict.digest = _digest(raw, verdict.known)
             self._verdicts.put(piece, verdict)
 
     def _header(self, segment: bytes) -> Header:
@@ -385,16 +386,23 @@ def noted(noting: Noting, token: AccessToken, kid: str | None = None) -> Stages:
     return token
 
 
+def _digest(raw: bytes, known: bytes) -> bytes:
+    """The hash of what is behind the known part of a token; at first SHA-256, as its check used it too."""
+    digest: bytes = (fingerprint(raw[len(known) :]) if known else sha256(raw)).digest()
+    return digest
+
+
 def _know(verdict: Verdict, raw: bytes) -> None:
     """Keep what is signed of a token that came a second time: comparing is quicker than hashing.
 
     Without its signature it is not a token: nobody who reads the memory of the process could use it.
     """
     known = raw[: raw.rindex(b".") + 1]
-    weight = getsizeof(known)
+    digest = _digest(raw, known)
+    weight = getsizeof(known) + getsizeof(digest) - getsizeof(verdict.digest)
     if verdict.weight + weight <= REMEMBERED.half:
         # A thread that finds one of the two already, and not the other, takes the token for a new one.
-        verdict.known, verdict.digest = known, sha256(raw[len(known) :]).digest()
+        verdict.known, verdict.digest = known, digest
         verdict.weight += weight
         REMEMBERED.weigh(weight)
 
