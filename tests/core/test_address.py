@@ -6,6 +6,7 @@ from bearerguard._core.address import (
     is_address,
     is_loopback,
     is_on_this_machine,
+    is_plain,
     metadata_addresses,
     why_insecure,
 )
@@ -138,6 +139,13 @@ def test_a_url_leads_to_this_machine_by_the_rule_by_which_http_is_taken(scheme: 
         assert why_insecure(f"http://{host}/jwks") is None
     for host in ("x.localhost", "127.0.0.1.example", "127.0.0.1@login.example", "[::1", "", "login.example"):
         assert not is_on_this_machine(f"{scheme}://{host}/jwks")
+
+
+def test_a_url_is_plain_where_it_is_http_and_can_be_read() -> None:
+    assert is_plain("http://127.0.0.1/jwks")
+    assert is_plain("HTTP://localhost")
+    for url in ("https://127.0.0.1/jwks", "httpx://127.0.0.1", "127.0.0.1/http://", "http://[::1", ""):
+        assert not is_plain(url)
 
 
 @pytest.mark.parametrize(

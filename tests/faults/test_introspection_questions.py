@@ -119,7 +119,8 @@ def test_what_is_cut_from_elsewhere_is_closed_by_who_asks_over_it(faults: FaultS
     faults.script("/jwks", respond({"keys": []}))
     session = HttpClient({"trust_env": False, "timeout": PATIENT}).session()
     session.get(HttpGet(faults.url("/jwks")))
-    transport: Any = session._open[True]._transport
+    (client,) = session._open.values()
+    transport: Any = client._transport
     (connection,) = transport._pool.connections
     connected = connection._connection._network_stream.get_extra_info("socket")
     session.cut()

@@ -57,6 +57,34 @@ def test_any_other_host_is_reached_as_the_environment_says(host: str) -> None:
     assert type(way_to(f"http://{host}/jwks")) is httpx2.HTTPTransport
 
 
+def test_certificate_authorities_are_loaded_only_for_what_is_asked_over_tls() -> None:
+    client = HttpClient({"trust_env": False})
+    client.open("http://127.0.0.1:9/jwks").close()
+    assert client._options["verify"] is True
+    client.open("https://127.0.0.1:9/jwks").close()
+    assert isinstance(client._options["verify"], ssl.SSLContext)
+
+
+def test_over_http_to_this_machine_no_certificate_would_be_accepted() -> None:
+    client = HttpClient({"trust_env": False, "verify": False}).open("http://127.0.0.1:9/jwks")
+    client.close()
+    transport: Any = client._transport
+    context = transport._pool._ssl_context
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.get_ca_certs() == []
+
+
+def test_http_and_https_to_this_machine_do_not_share_their_authorities() -> None:
+    session = HttpClient({"trust_env": False}).session()
+    urls = [f"{scheme}://127.0.0.1:9/{path}" for path in ("metadata", "jwks") for scheme in ("http", "https")]
+    clients: list[Any] = [session._client_for(url)[0] for url in urls]
+    plain, secure = (client._transport._pool._ssl_context for client in clients[:2])
+    session.abort()
+    assert clients[:2] == clients[2:]
+    assert plain is not secure
+    assert secure.verify_mode is ssl.CERT_REQUIRED
+
+
 def test_a_proxy_or_a_transport_that_the_user_names_is_the_users_own() -> None:
     own = httpx2.MockTransport(lambda _: httpx2.Response(200, content=b"own"))
     url = "http://127.0.0.1:9/jwks"

@@ -48,6 +48,14 @@ def is_on_this_machine(url: str) -> bool:
         return False
 
 
+def is_plain(url: str) -> bool:
+    """Whether a URL is http, and so asked without TLS."""
+    try:
+        return urlsplit(url).scheme == "http"
+    except ValueError:
+        return False
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host of a URL is this machine, whoever is asked: 127.0.0.0/8, ::1 or localhost.
 

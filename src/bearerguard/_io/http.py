@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bearerguard._core.address import is_on_this_machine
+from bearerguard._core.address import is_on_this_machine, is_plain
 from bearerguard._core.validator import usable_validator
 from bearerguard._flows.effects import FetchFailed, HttpAnswer, HttpGet, HttpPost
 from bearerguard._limits import FETCH_TIMEOUT, MAX_KEY_SET_BYTES
@@ -101,7 +101,7 @@ class HttpClient:
             # Certificates are loaded by the first refresh, on its thread: this may run on an event loop.
             tried: dict[str, Any] = dict(self._options)
             if self._loads_certificates:
-                tried["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                tried["verify"] = self._trusts_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             httpx2.Client(**tried).close()
             self.library, self.connections = httpx2, open_connections
         except Exception as problem:  # noqa: BLE001 - whatever its constructor makes of a user's options
@@ -130,11 +130,15 @@ class HttpClient:
         """Return a client of the library's for `url`, to be closed by the caller."""
         options: dict[str, Any] = {"timeout": self.timeout, **self._options, "follow_redirects": False}
         trust_env = options.get("trust_env", True)
-        if self._loads_certificates:
+        is_loopback = self._is_loopback_ours and is_on_this_machine(url)
+        if self._loads_certificates and is_loopback and is_plain(url):
+            # Nothing is asked over TLS there, and nothing could be: this accepts no certificate.
+            options["verify"] = self._trusts_nobody
+        elif self._loads_certificates:
             # It takes tens of milliseconds: once, not at each refresh.
             context = self.library.create_ssl_context(options["verify"], trust_env=trust_env)
             self._options["verify"] = options["verify"] = context
-        if self._is_loopback_ours and is_on_this_machine(url):
+        if is_loopback:
             from bearerguard._io.loopback import LoopbackTransport  # noqa: PLC0415 - it needs the library
 
             context = self.library.create_ssl_context(options["verify"], options.get("cert"), trust_env)
@@ -155,7 +159,7 @@ class Session:
         self._client = client
         self._httpx2 = client.library
         self._deadline = time.monotonic() + client.timeout
-        self._open: dict[bool, httpx2.Client] = {}
+        self._open: dict[tuple[bool, bool], httpx2.Client] = {}
         self._by_url: dict[str, tuple[httpx2.Client, httpx2.URL]] = {}  # a URL takes long to parse
         self._asked: str | None = None
         self.is_aborted = False
@@ -304,20 +308,23 @@ class Session:
         rest = self._client.connections.unasked(client, where)
         if rest == b"":
             return
-        self._open = {is_here: one for is_here, one in self._open.items() if one is not client}
+        self._open = {way: one for way, one in self._open.items() if one is not client}
         self._by_url = {of: known for of, known in self._by_url.items() if known[0] is not client}
         client.close()
         if method == "POST" and rest is not None and rest.strip(b"\r\n"):
             raise FetchFailed("connection", f"{url} sent more than one answer")
 
     def _client_for(self, url: str) -> tuple[httpx2.Client, httpx2.URL]:
-        """One client for this machine, and one for all others: only the latter may know proxies."""
+        """A client for this machine, and one for all others: only the latter may know proxies.
+
+        And of each one for http, which may have no authorities, and one for https.
+        """
         known = self._by_url.get(url)
         if known is None:
-            is_here = is_on_this_machine(url)
-            client = self._open.get(is_here)
+            way = is_on_this_machine(url), is_plain(url)
+            client = self._open.get(way)
             if client is None:
-                client = self._open[is_here] = self._client.open(url)
+                client = self._open[way] = self._client.open(url)
                 if self.is_aborted:  # while it was opened
                     client.close()
             known = self._by_url[url] = client, self._httpx2.URL(url)
