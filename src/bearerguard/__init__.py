@@ -25,11 +25,6 @@ from bearerguard.errors import (
     TooManyProofs,
     UseDPoPNonce,
 )
-
-# Of OpenAPI 2.0, so not in `__all__`; here because layabauth's programs import them from here. The `as` tells
-# type checkers that a name is passed on.
-from bearerguard.openapi import authorizations as authorizations
-from bearerguard.openapi import method_authorizations as method_authorizations
 from bearerguard.provider import ID_TOKEN, JWT, RFC9068, Profile, Provider, RemoteKeys
 from bearerguard.request import Request
 from bearerguard.rules import (
@@ -52,6 +47,11 @@ if TYPE_CHECKING:
     from bearerguard.certificate import ClientCertificate
     from bearerguard.dpop import DPoP
     from bearerguard.logout import BackChannelLogout
+
+    # Of OpenAPI 2.0, so not in `__all__`; here because layabauth's programs import them from here. The `as`
+    # tells type checkers that a name is passed on.
+    from bearerguard.openapi import authorizations as authorizations
+    from bearerguard.openapi import method_authorizations as method_authorizations
     from bearerguard.provider import Cookie, Header, Introspection
     from bearerguard.revocation import Revocation
 
@@ -108,6 +108,8 @@ _WHERE = {
     "Header": "bearerguard.provider",
     "Introspection": "bearerguard.provider",
     "Revocation": "bearerguard.revocation",
+    "authorizations": "bearerguard.openapi",
+    "method_authorizations": "bearerguard.openapi",
 }
 """What few programs need is loaded where somebody asks for it: it would take a fifth of the import."""
 
