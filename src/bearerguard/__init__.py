@@ -27,19 +27,6 @@ from bearerguard.errors import (
 )
 from bearerguard.provider import ID_TOKEN, JWT, RFC9068, Profile, Provider, RemoteKeys
 from bearerguard.request import Request
-from bearerguard.rules import (
-    Rule,
-    any_scope,
-    authenticated,
-    bound,
-    claim,
-    client,
-    fresh,
-    permission,
-    role,
-    scope,
-    subject,
-)
 from bearerguard.server import ResourceServer
 from bearerguard.token import AccessToken, limit_verdict_memory
 
@@ -54,6 +41,19 @@ if TYPE_CHECKING:
     from bearerguard.openapi import method_authorizations as method_authorizations
     from bearerguard.provider import Cookie, Header, Introspection
     from bearerguard.revocation import Revocation
+    from bearerguard.rules import (
+        Rule,
+        any_scope,
+        authenticated,
+        bound,
+        claim,
+        client,
+        fresh,
+        permission,
+        role,
+        scope,
+        subject,
+    )
 
 __all__ = [
     "ID_TOKEN",
@@ -108,10 +108,24 @@ _WHERE = {
     "Header": "bearerguard.provider",
     "Introspection": "bearerguard.provider",
     "Revocation": "bearerguard.revocation",
+    "Rule": "bearerguard.rules",
+    "any_scope": "bearerguard.rules",
+    "authenticated": "bearerguard.rules",
     "authorizations": "bearerguard.openapi",
+    "bound": "bearerguard.rules",
+    "claim": "bearerguard.rules",
+    "client": "bearerguard.rules",
+    "fresh": "bearerguard.rules",
     "method_authorizations": "bearerguard.openapi",
+    "permission": "bearerguard.rules",
+    "role": "bearerguard.rules",
+    "scope": "bearerguard.rules",
+    "subject": "bearerguard.rules",
 }
-"""What few programs need is loaded where somebody asks for it: it would take a fifth of the import."""
+"""What few programs need is loaded where somebody asks for it: it would take a fifth of the import.
+
+So are rules: a door loads them, and a program that only has tokens verified needs none.
+"""
 
 
 def __getattr__(name: str) -> Any:
@@ -124,3 +138,8 @@ def __getattr__(name: str) -> Any:
 
         return version("bearerguard")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """All names, for those who have them completed."""
+    return sorted({*globals(), *_WHERE})
