@@ -179,7 +179,6 @@ def rows(found: Found, sizes: dict[str, int]) -> list[Row]:
             "x",
             1.9,
             note=told,
-            held=2.1,
         ),
         Row(
             "first verification of a process, with snapshot=, against PyJWT",
