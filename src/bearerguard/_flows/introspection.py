@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
 from math import inf
 from typing import Any, ClassVar, TypeVar
 
@@ -24,7 +23,7 @@ from bearerguard._core.token_kind import refuse_other_kinds
 from bearerguard._flows.effects import Answered, AnswerSource, AskIntrospection, KeySource, Unanswered
 from bearerguard._flows.jwt import Deciding, Verdict, Verifier, facts_in
 from bearerguard._jose import base64url
-from bearerguard._jose.algorithms import Hashed
+from bearerguard._jose.hashing import Hashed, hash_of
 from bearerguard._jose.json_object import decode_object
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
@@ -251,7 +250,7 @@ class VerifyThenAsk(Struct, frozen=True):
         verdict = outcome if isinstance(outcome, Verdict) else (yield from outcome)
         signed = Signed(decode_object(payload), verdict)
         try:
-            return (yield from self.introspector.decide(token, sha256(token).digest(), signed))
+            return (yield from self.introspector.decide(token, hash_of(token).digest(), signed))
         except AuthError as error:
             told = {name: value for name, value in error.facts.items() if value is not None}
             error.facts = {**facts_in(signed.claims, self.provider, error.reason), **told}

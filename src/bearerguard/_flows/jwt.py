@@ -29,7 +29,7 @@ from bearerguard._flows.effects import (
     WaitForKeys,
     WriteRevocation,
 )
-from bearerguard._jose.algorithms import Hashed
+from bearerguard._jose.hashing import Hashed
 from bearerguard._jose.json_object import decode_json, decode_large_object, decode_part
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet

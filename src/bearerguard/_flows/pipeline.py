@@ -35,6 +35,7 @@ from bearerguard._flows.jwt import (
 )
 from bearerguard._flows.trust import AnyVerifier, speaks_for, trust_in
 from bearerguard._jose import base64url
+from bearerguard._jose.hashing import PIECE, hash_of
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import Header, parse_header, split
@@ -133,7 +134,7 @@ class Pipeline:
         if (
             verdict is not None
             and raw.startswith(known := verdict.known)
-            and (fingerprint(raw[len(known) :]) if known else sha256(raw)).digest() == verdict.digest
+            and (fingerprint(raw[len(known) :]) if known else hash_of(raw)).digest() == verdict.digest
         ):
             # The verdict would be the same again: not past `exp`, not before it was made (by a clock that was
             # set back), not of keys out of use.
@@ -194,7 +195,8 @@ class Pipeline:
                 verifier = self._of_any_issuer(issuer)
             except InvalidToken as refusal:
                 return self._of_no_jwt(refusal, Presented(raw, request, scheme, resource), now)
-        hashed = sha256(signing_input)
+        # In pieces where it is long; where it is short, a call more would be felt.
+        hashed = sha256(signing_input) if len(signing_input) <= PIECE else hash_of(signing_input)
         try:
             outcome = verifier.decide(header, claims, payload, signing_input, signature, hashed, now)
             if type(outcome) is not Verdict:  # `isinstance` asks the metaclass of a `Struct`
@@ -284,7 +286,7 @@ class Pipeline:
         is_forged = issuer.__class__ is str and bool(self._by_issuer or self._by_template)
         try:
             askers = opaque.whom_to_ask(raw, issuer)
-            digest = sha256(raw).digest()
+            digest = hash_of(raw).digest()
             opaque.refuse_again(askers, digest, now)
         except InvalidToken as error:
             raise (_as_forged(error) if is_forged else error) from None
@@ -388,7 +390,7 @@ def noted(noting: Noting, token: AccessToken, kid: str | None = None) -> Stages:
 
 def _digest(raw: bytes, known: bytes) -> bytes:
     """The hash of what is behind the known part of a token; at first SHA-256, as its check used it too."""
-    digest: bytes = (fingerprint(raw[len(known) :]) if known else sha256(raw)).digest()
+    digest: bytes = (fingerprint(raw[len(known) :]) if known else hash_of(raw)).digest()
     return digest
 
 

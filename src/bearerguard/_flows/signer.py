@@ -9,7 +9,6 @@ verdict is remembered here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.claims import ClaimsSet
@@ -21,6 +20,7 @@ from bearerguard._flows.jwt import Deciding, SameIssuer, Verdict
 from bearerguard._flows.pipeline import Pipeline, Stages, noted, told
 from bearerguard._flows.trust import OneVerifier, one_of, verifier_of
 from bearerguard._jose import base64url
+from bearerguard._jose.hashing import hash_of
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import Header, parse_header
@@ -95,7 +95,7 @@ class SignerPipeline(Pipeline):
         if claims is None:
             raise InvalidToken("malformed", "The token's payload has too many arrays and objects.")
         claims |= {name: members[name] for name in _IN_THE_HEADER if name in members}
-        parts = (header, claims, b"", signing_input, signature, sha256(signing_input), self._clock())
+        parts = (header, claims, b"", signing_input, signature, hash_of(signing_input), self._clock())
         try:
             outcome = verifier.decide(*parts)
             if not isinstance(outcome, Verdict):
