@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bearerguard import AccessToken, ResourceServer
-from bearerguard.context import SERVING, Serving, current, note, verified_token
+from bearerguard.context import SERVING, Serving, begin_asked, current, end_noted, note, verified_token
 from bearerguard.testing import Issuer
 
 ISSUER = Issuer(algorithm="ES256")
@@ -193,5 +193,96 @@ def test_a_connection_of_many_requests_remembers_none_that_is_over(end: Callable
             length, place = length + 1, place.outer
         assert length <= 2
         assert who() is None
+
+    in_a_context_of_its_own(play)
+
+
+# -- doors of frameworks that know themselves which request they are serving -----------------------------
+
+
+class Framework:
+    """Knows which request it is serving, as Flask does."""
+
+    def __init__(self) -> None:
+        self.environ: Environ | None = None
+
+    def served(self) -> Serving | None:
+        return None if self.environ is None else self.environ.get(SERVING)
+
+
+def test_of_a_framework_that_is_asked_the_request_that_it_serves_counts() -> None:
+    def play() -> None:
+        framework = Framework()
+        found = framework.served
+        one, other = Environ(), Environ()
+        framework.environ = one
+        begin_asked(one, found).token = ADA
+        assert who() == "ada"
+        framework.environ = other
+        assert who() is None, "nobody was checked for this one yet"
+        begin_asked(other, found).token = BOB
+        assert who() == "bob"
+        framework.environ = one
+        assert who() == "ada"
+        framework.environ = None
+        assert who() is None
+
+    in_a_context_of_its_own(play)
+
+
+def test_of_a_framework_that_is_asked_a_request_that_is_over_is_nobody_s() -> None:
+    def play() -> None:
+        framework = Framework()
+        framework.environ = Environ()
+        request = begin_asked(framework.environ, framework.served)
+        request.token = ADA
+        request.end()
+        assert who() is None
+
+    in_a_context_of_its_own(play)
+
+
+def test_it_is_said_once_for_all_requests_of_a_thread() -> None:
+    def play() -> None:
+        framework = Framework()
+        found = framework.served
+        framework.environ = Environ()
+        begin_asked(framework.environ, found)
+        place = current.get()
+        for _ in range(100):
+            framework.environ = Environ()
+            begin_asked(framework.environ, found).token = ADA
+            assert current.get() is place
+            assert who() == "ada"
+
+    in_a_context_of_its_own(play)
+
+
+def test_a_request_of_such_a_framework_within_another_hides_it_only_meanwhile() -> None:
+    def play() -> None:
+        framework = Framework()
+        with Serving(ADA):
+            framework.environ = Environ()
+            inner = begin_asked(framework.environ, framework.served)
+            assert who() is None
+            inner.token = BOB
+            assert who() == "bob"
+            with Serving(EVE):
+                assert who() == "eve"
+            assert who() == "bob"
+            inner.end()
+            assert who() == "ada"
+        assert who() is None
+
+    in_a_context_of_its_own(play)
+
+
+def test_another_door_that_ends_its_request_leaves_that_of_such_a_framework_alone() -> None:
+    def play() -> None:
+        framework = Framework()
+        framework.environ = Environ()
+        begin_asked(framework.environ, framework.served).token = ADA
+        end_noted()
+        assert who() == "ada"
 
     in_a_context_of_its_own(play)

@@ -60,22 +60,16 @@ class Serving(Struct, weakref=True, eq=False):
 
 
 class _Place(Struct):
-    """Where a request stands of whose end we may not be told, or not in the context in which it began.
+    """Leads to the request, where its end is not told in the context in which it began.
 
     Attributes:
-        request: the request; weakly where nobody tells its end: it is over when its scope or environ is gone.
+        found: returns the request, None where there is none: a weak reference, so that it is over when its
+            scope or environ is gone, or what asks the framework which one it is serving.
         outer: as in `Serving`.
-        is_served: as in `begin`.
     """
 
-    request: Serving | weakref.ref[Serving]
+    found: Callable[[], Serving | None]
     outer: Serving | _Place | None
-    is_served: Callable[[Serving], bool] | None
-
-    def found(self) -> Serving | None:
-        """The request, where it is the one that is being served."""
-        request = _request_at(self)
-        return request if request is None or self.is_served is None or self.is_served(request) else None
 
 
 def verified_token() -> AccessToken | None:
@@ -96,11 +90,7 @@ def verified_token() -> AccessToken | None:
     return None
 
 
-def note(
-    where: MutableMapping[str, Any],
-    token: AccessToken | None,
-    is_served: Callable[[Serving], bool] | None = None,
-) -> None:
+def note(where: MutableMapping[str, Any], token: AccessToken | None) -> None:
     """Say which token stands behind the request of a scope or an environ, from within its route.
 
     For doors that learn of a request when it has begun, and not when it ends.
@@ -108,38 +98,40 @@ def note(
     Args:
         where: the scope or the environ.
         token: the verified token.
-        is_served: as in `begin`.
     """
     request: Serving | None = where.get(SERVING)
     if request is None or request.is_over:
-        request = begin(where, is_served)
+        request = begin(where)
     request.token = token
 
 
-def begin(
-    where: MutableMapping[str, Any],
-    is_served: Callable[[Serving], bool] | None = None,
-    *,
-    is_told: bool = False,
-) -> Serving:
+def begin(where: MutableMapping[str, Any], *, is_told: bool = False) -> Serving:
     """Say that the request of a scope or an environ is being served from now on, with nobody behind it yet.
 
     Args:
         where: the scope or the environ.
-        is_served: says whether a request is the one that is being served, where the framework knows: what was
-            said stays in the context of the thread, and another request may come before this one ends.
         is_told: whether the door sees to it that the request is ended. If not, it is also over when its scope
             or environ is gone.
     """
-    request = where[SERVING] = Serving()
-    outer = request.outer
-    while outer is not None and _is_over(outer):  # or the chain would grow along a connection
-        outer = outer.outer
-    if is_told and is_served is None:
-        request.outer = outer
-        current.set(request)
-    else:
-        current.set(_Place(request if is_told else weakref.ref(request), outer, is_served))
+    request = where[SERVING] = Serving(None, _not_over(current.get()))
+    current.set(request if is_told else _Place(weakref.ref(request), request.outer))
+    return request
+
+
+def begin_asked(where: MutableMapping[str, Any], found: Callable[[], Serving | None]) -> Serving:
+    """The same, where the framework is asked which request it is serving whenever somebody wants to know.
+
+    So what is said in the context holds for the requests that follow too, and is said once for a thread.
+
+    Args:
+        where: the environ.
+        found: returns the request that is being served; None outside of one, and where it was not begun here.
+    """
+    place = current.get()
+    if not isinstance(place, _Place) or place.found is not found:
+        place = _Place(found, _not_over(place))
+        current.set(place)
+    request = where[SERVING] = Serving(None, place.outer)
     return request
 
 
@@ -149,19 +141,18 @@ def end_noted() -> None:
     For doors that are told, in the thread of a request, that one ends, and not which.
     """
     place = current.get()
-    if isinstance(place, _Place):
-        request = _request_at(place)
+    if isinstance(place, _Place) and isinstance(place.found, weakref.ref):
+        request = place.found()
         if request is not None:
             request.end()
         current.set(place.outer)
 
 
-def _request_at(place: Serving | _Place) -> Serving | None:
-    if isinstance(place, Serving):
-        return place
-    return place.request if isinstance(place.request, Serving) else place.request()
-
-
-def _is_over(place: Serving | _Place) -> bool:
-    request = _request_at(place)
-    return request is None or request.is_over
+def _not_over(place: Serving | _Place | None) -> Serving | _Place | None:
+    """The innermost place whose request is being served, or the chain would grow along a connection."""
+    while place is not None:
+        request = place if isinstance(place, Serving) else place.found()
+        if request is not None and not request.is_over:
+            return place
+        place = place.outer
+    return None

@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
-PIECE: Final = 2047
-"""So many bytes are hashed with the lock held."""
+PIECE: Final = 15 * 128
+"""So many bytes are hashed at a time: whole blocks of any SHA-2, so that none has to be put together."""
 
 
 class Hashed(Protocol):

@@ -78,7 +78,8 @@ class Requirement(SecurityBase):
         scope = connection.scope
         scope[ASKED] = True
         guard, demand = self.guard, self.demand
-        guard.check_opening(scope)
+        if scope["type"] == "websocket":
+            guard.check_opening(scope)
         request = begin(scope)
         asked = ASGIRequest(scope)
         try:

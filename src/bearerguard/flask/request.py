@@ -17,8 +17,7 @@ from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, ServiceUna
 from werkzeug.wrappers import Response
 
 from bearerguard._wsgi import TOKEN, Environ, ServedBody, WSGIRequest
-from bearerguard.context import SERVING, Serving
-from bearerguard.context import begin as begin_serving
+from bearerguard.context import SERVING, Serving, begin_asked
 from bearerguard.errors import AuthError, ProviderUnavailable
 from bearerguard.token import AccessToken
 
@@ -148,7 +147,7 @@ def begin() -> Environ:
     environ: Environ = _current_request().environ
     request: Serving | None = environ.get(SERVING)
     if request is None or request.is_over:
-        request = begin_serving(environ, _is_served, is_told=True)
+        request = begin_asked(environ, _served)
         # A body that is made while it is sent outlives Flask's contexts; the request ends when it is closed.
         flask.after_this_request(_end_of(request))
     else:
@@ -167,8 +166,8 @@ def remembered() -> AccessToken | None:
     return _current_request().environ.get(TOKEN) if flask.has_request_context() else None
 
 
-def _is_served(request: Serving) -> bool:
-    return flask.has_request_context() and _current_request().environ.get(SERVING) is request
+def _served() -> Serving | None:
+    return _current_request().environ.get(SERVING) if flask.has_request_context() else None
 
 
 def _end_of(request: Serving) -> Callable[[flask.Response], flask.Response]:
