@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from bearerguard._jose.hashing import Hashed, hash_of
+from bearerguard._jose.hashing import Hashed
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | bytes
 """What a signature is checked with; bytes are the secret of an `oct` key."""
@@ -142,7 +142,7 @@ def _rsa(algorithm: Algorithm, key: rsa.RSAPublicKey) -> Verify:
     def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
         if len(signature) != size:  # RFC 8017, 8.1.2; OpenSSL takes one without the zeros in front
             return False
-        hashed = sha256 if takes_sha256 and sha256 is not None else hash_of(signing_input, digest)
+        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
         try:
             check(signature, hashed.digest(), form, prehashed)
         except InvalidSignature:
@@ -168,7 +168,7 @@ def _rsa_encoded(algorithm: Algorithm, key: rsa.RSAPublicKey, encoded: hashes.Ha
     def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
         if len(signature) != size:  # step 1; OpenSSL leaves it to its caller
             return False
-        hashed = sha256 if takes_sha256 and sha256 is not None else hash_of(signing_input, digest)
+        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
         try:
             check(signature, prefix + hashed.digest(), form, encoded)
         except InvalidSignature:
@@ -207,7 +207,7 @@ def _ecdsa_by(name: str) -> Callable[..., bool]:
         r, s = number(signature[:size], "big"), number(signature[size:], "big")
         if not (0 < r < order and 0 < s < order):
             return False
-        hashed = sha256 if takes_sha256 and sha256 is not None else hash_of(signing_input, digest)
+        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
         try:
             check(encode_dss_signature(r, s), hashed.digest(), ecdsa)
         except InvalidSignature:
