@@ -17,7 +17,7 @@ from bearerguard.stores.redis import RedisStore
 from bearerguard.testing import Issuer
 from bench.cases import Case, Cases, loop
 from bench.material import Material
-from bench.verifiers.ours_dpop import YEAR, Client, asked
+from bench.verifiers.ours_dpop import YEAR, Client, Hand, asked
 
 SECRET = "a secret of the benchmark, 32 bytes or more"
 _numbers = count()
@@ -48,21 +48,22 @@ def cases(material: Material, url: str) -> Cases:
     del material, url  # as in `ours_dpop`
     where = engine()
     issuer = Issuer(algorithm="ES256")
-    keys = issuer.jwks()
+    hand = Hand(issuer)
+    keys, clock = issuer.jwks(), hand.clock
     token = issuer.token(expires_in=YEAR)
-    alone = issuer.resource_server(keys=keys)
-    proving = issuer.resource_server(keys=keys, dpop=DPoP())
+    alone = issuer.resource_server(keys=keys, clock=clock)
+    proving = issuer.resource_server(keys=keys, clock=clock, dpop=DPoP())
     following, sharing = (
         ResourceServer(
             issuer.provider(keys=keys),
-            clock=issuer.clock,
+            clock=clock,
             dpop=dpop,
             revocation=revocation,
             store=RedisStore(where, secret=SECRET),
         )
         for dpop, revocation in ((None, Revocation(horizon=YEAR)), (DPoP(), None))
     )
-    client, command = Client(issuer), redis.Redis.from_url(where)
+    client, command = Client(issuer, hand), redis.Redis.from_url(where)
 
     def bearing(server: ResourceServer) -> Case:
         run = loop(server.authenticate)

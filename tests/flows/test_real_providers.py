@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import astuple
 
 from bearerguard import (
     AccessToken,
@@ -677,7 +678,7 @@ class Proving:
     """In the place of the checks of proofs."""
 
     def check(self, jkt: str, presented: Any, request: Any, now: float) -> None:
-        raise ProvenError(*presented, now)
+        raise ProvenError(*astuple(presented), now)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def check_well_formed(bound: Confirmation) -> None:
     Raises:
         InvalidToken: `invalid_claim`: one is not.
     """
-    if "" in (bound.jkt, bound.x5t):
+    if bound.jkt == "" or bound.x5t == "":
         raise InvalidToken("invalid_claim", "The token's 'cnf' claim is malformed.")
 
 

@@ -7,7 +7,7 @@ here knows a token, a clock or what was seen before.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
@@ -51,7 +51,7 @@ class ProofKey(Struct, frozen=True, gc=False):
     verify: Verify
 
 
-class Expected(NamedTuple):
+class Expected(Struct, frozen=True, gc=False):
     """What a proof has to say.
 
     Attributes:
@@ -87,9 +87,10 @@ def the_proof_in(values: list[bytes]) -> Proof:
     if len(value) > MAX_PROOF_BYTES:
         raise InvalidDPoPProof("proof_malformed", "The DPoP proof is too long.")
     try:
-        return Proof(*split(value.strip(b" \t")))
+        header, payload, signature, signing_input = split(value.strip(b" \t"))
     except JoseError as error:
         raise InvalidDPoPProof("proof_malformed", error.said_of("The DPoP proof")) from None
+    return Proof(header, payload, signature, signing_input)
 
 
 def key_of(header: bytes, algorithms: frozenset[str]) -> ProofKey:

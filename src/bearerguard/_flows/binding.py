@@ -8,7 +8,9 @@ here says who issued the token: that verdict is there already.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from bearerguard._core.confirmation import check_well_formed
 from bearerguard._core.credentials import BEARER, DPOP
@@ -26,7 +28,7 @@ Noting = Generator[AskReplays, Any, None]
 """What is left of a check that has to wait for where a fleet notes proofs."""
 
 
-class Presented(NamedTuple):
+class Presented(Struct, frozen=True):
     """A token as a request presents it.
 
     Attributes:
@@ -90,7 +92,7 @@ class Binding:
         bound, request = verdict.confirmation, presented.request
         if bound is None:
             raise _not_bound()
-        if bound.method is None:
+        if bound.jkt is None and bound.x5t is None:
             raise _sender_constrained()
         if request is None or (request.url is None and request.target is None):
             raise _sender_constrained()

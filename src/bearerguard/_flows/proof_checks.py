@@ -97,7 +97,8 @@ class ProofChecks:
         notes = request.notes
         if notes is not None and notes.get(PROVEN) == proven:
             return None
-        key = self._keys.get(proof.header)
+        # Looked up here first: a call more would cost as much as the look-up.
+        key = self._keys.young.get(proof.header) or self._keys.get(proof.header)
         is_new = key is None
         if key is None:
             key = key_of(proof.header, self._algorithms)
