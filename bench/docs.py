@@ -86,7 +86,8 @@ def _summary(parts: Parts) -> str:
         f"we know of up to 3 kB ({KINDS[WORST].title}). With a token that it has not seen it costs {new[0]} "
         f"and {new[1]}, of which the signature check, which nobody can do without, is "
         f"{report.number(signature)} us. And a process that has just started has verified its first token "
-        f"after {first[0]} of its processor's time, or after {first[1]} with a snapshot of the keys."
+        f"after {first[0]} of its processor's time where it fetches the keys over http from the same "
+        f"machine, or after {first[1]} with a snapshot of the keys."
     )
 
 

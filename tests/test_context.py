@@ -286,3 +286,38 @@ def test_another_door_that_ends_its_request_leaves_that_of_such_a_framework_alon
         assert who() == "ada"
 
     in_a_context_of_its_own(play)
+
+
+def test_a_request_of_such_a_framework_that_is_further_out_hides_none_that_is_nearer() -> None:
+    """The framework calls a door, which calls the framework, and comes back."""
+
+    def play() -> None:
+        framework = Framework()
+        found = framework.served
+        framework.environ = outermost = Environ()
+        begin_asked(outermost, found).token = ADA
+        with Serving(BOB):
+            framework.environ = Environ()
+            begin_asked(framework.environ, found).token = EVE
+            assert who() == "eve"
+            framework.environ = outermost
+            assert who() == "bob"
+        assert who() == "ada"
+
+    in_a_context_of_its_own(play)
+
+
+def test_a_door_that_is_told_of_an_end_ends_its_own_request_beneath_that_of_such_a_framework() -> None:
+    def play() -> None:
+        framework = Framework()
+        environ = Environ()
+        note(environ, ADA)
+        framework.environ = Environ()
+        begin_asked(framework.environ, framework.served).token = BOB
+        framework.environ = None
+        assert who() == "ada"
+        end_noted()
+        assert who() is None
+        assert current.get() is None
+
+    in_a_context_of_its_own(play)

@@ -142,4 +142,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """All names, for those who have them completed."""
-    return sorted({*globals(), *_WHERE})
+    return sorted({*globals(), *_WHERE, "__version__"})

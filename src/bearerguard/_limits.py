@@ -56,6 +56,8 @@ VERDICT_MEMORY_BYTES: Final = 16 * 1024 * 1024
 """What all servers of a process remember of tokens, together; `limit_verdict_memory` changes it."""
 VERDICT_BYTES: Final = 420
 """What the verdict of a token takes that came once, with its place in a dict that has just grown."""
+FINGERPRINT_BYTES: Final = 32
+"""The hash of one that came twice, or that is opaque, is so much longer."""
 CONFIRMATION_BYTES: Final = 340
 """What a token is bound to takes so much more, by both ways."""
 KEPT_CLAIMS_BYTES: Final = 400
@@ -65,6 +67,8 @@ MAX_KEPT_RULES: Final = 16
 """Verdicts of rules that are kept beside one of a token."""
 FORGOTTEN_BYTES_AT_ONCE: Final = 4 * 1024
 """Verdicts are freed when so many bytes have come, as many as these twice."""
+HASHED_AT_ONCE: Final = 31 * 64
+"""Bytes: less than `hashlib` lets go of the interpreter's lock for, and whole blocks of SHA-256."""
 SIGNATURE_CHARACTERS_KEPT: Final = 16
 """The last characters of a token, 96 bits of its signature, under which its verdict is found."""
 FORGOTTEN_AT_ONCE: Final = 16

@@ -121,27 +121,34 @@ def begin(where: MutableMapping[str, Any], *, is_told: bool = False) -> Serving:
 def begin_asked(where: MutableMapping[str, Any], found: Callable[[], Serving | None]) -> Serving:
     """The same, where the framework is asked which request it is serving whenever somebody wants to know.
 
-    So what is said in the context holds for the requests that follow too, and is said once for a thread.
+    So what is said in the context holds for the requests that follow too, and is said once for a thread. Not
+    within another request: there the framework may come back to one of its own that is further out.
 
     Args:
         where: the environ.
         found: returns the request that is being served; None outside of one, and where it was not begun here.
     """
     place = current.get()
+    outer = None
     if not isinstance(place, _Place) or place.found is not found:
-        place = _Place(found, _not_over(place))
-        current.set(place)
-    request = where[SERVING] = Serving(None, place.outer)
+        outer = _not_over(place)
+        if outer is None:
+            current.set(_Place(found, None))
+    request = where[SERVING] = Serving(None, outer)
+    if outer is not None:
+        current.set(_Place(lambda: request if found() is request else None, outer))
     return request
 
 
 def end_noted() -> None:
-    """End the innermost request of this context, if `note` began it.
+    """End the innermost request of this context that is not a framework's own to end, if `note` began it.
 
     For doors that are told, in the thread of a request, that one ends, and not which.
     """
     place = current.get()
-    if isinstance(place, _Place) and isinstance(place.found, weakref.ref):
+    while isinstance(place, _Place) and not isinstance(place.found, weakref.ref):
+        place = place.outer
+    if isinstance(place, _Place):
         request = place.found()
         if request is not None:
             request.end()

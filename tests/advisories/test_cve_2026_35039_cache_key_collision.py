@@ -1,7 +1,8 @@
 """CVE-2026-35039 (fast-jwt).
 
 Elsewhere verified tokens were remembered under a key that two tokens could share, so that one got the other's
-claims. Here a verdict is remembered under the SHA-256 of the whole token, by one server, for one provider.
+claims. Here a verdict holds only for the whole token, compared as it is or by a hash, by one server, for one
+provider.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from bearerguard._core.fingerprint import fingerprint, or_sha256
+from bearerguard._core.fingerprint import fingerprint, or_sha512
 
 
 def refused(_: bytes, /) -> Any:
@@ -16,9 +16,9 @@ def test_it_is_blake2b_in_full_length() -> None:
     assert fingerprint(b"signature").digest() == hashlib.blake2b(b"signature", digest_size=64).digest()
 
 
-def test_an_interpreter_that_is_held_to_fips_140_takes_sha_256() -> None:
-    assert or_sha256(refused) is hashlib.sha256
+def test_an_interpreter_that_is_held_to_fips_140_takes_sha_512() -> None:
+    assert or_sha512(refused) is hashlib.sha512
 
 
-def test_an_interpreter_without_it_takes_sha_256() -> None:
-    assert or_sha256(None) is hashlib.sha256
+def test_an_interpreter_without_it_takes_sha_512() -> None:
+    assert or_sha512(None) is hashlib.sha512

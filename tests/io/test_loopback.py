@@ -57,7 +57,7 @@ def test_any_other_host_is_reached_as_the_environment_says(host: str) -> None:
     assert type(way_to(f"http://{host}/jwks")) is httpx2.HTTPTransport
 
 
-def test_certificate_authorities_are_loaded_only_for_what_is_asked_over_tls() -> None:
+def test_no_certificate_authorities_are_loaded_for_http_to_this_machine() -> None:
     client = HttpClient({"trust_env": False})
     client.open("http://127.0.0.1:9/jwks").close()
     assert client._options["verify"] is True

@@ -6,7 +6,8 @@ import hashlib
 
 import pytest
 
-from bearerguard._jose.hashing import PIECE, hash_of
+from bearerguard._jose.hashing import hash_of
+from bearerguard._limits import HASHED_AT_ONCE as PIECE
 
 
 @pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 2 * PIECE + 1, 16 * 1024])

@@ -19,16 +19,19 @@ class Hash(Protocol):
         ...
 
 
-def or_sha256(blake2b: Hash | None) -> Hash:
-    """Return BLAKE2b where this interpreter has it; one that is held to FIPS 140 may not."""
+def or_sha512(blake2b: Hash | None) -> Hash:
+    """Return BLAKE2b where this interpreter has it; one that is held to FIPS 140 may not.
+
+    What stands in for it is as long, and so is never taken for the SHA-256 of a whole token.
+    """
     try:
         if blake2b is not None:
             blake2b(b"")
             return blake2b
     except ValueError:
         pass
-    return hashlib.sha256
+    return hashlib.sha512
 
 
-fingerprint: Hash = or_sha256(getattr(hashlib, "blake2b", None))
+fingerprint: Hash = or_sha512(getattr(hashlib, "blake2b", None))
 """Hashes what is behind the known part of a token."""

@@ -29,6 +29,7 @@ from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard._limits import (
     CONFIRMATION_BYTES,
+    FINGERPRINT_BYTES,
     INACTIVE_REMEMBERED,
     KEPT_CLAIMS_BYTES,
     REMEMBERED_REFUSALS,
@@ -172,7 +173,9 @@ class Introspector:
         keys = _NO_KEYS.keys
         # Of a token that has no signature nearly nothing may be kept: what is kept of it is nearly the token.
         known = token[:1]
-        if signed is not None:
+        if signed is None:
+            weight += FINGERPRINT_BYTES
+        else:
             kind, source, keys, known = Verdict, signed.verdict.source, signed.verdict.keys, b""
             until = min(until, signed.verdict.until)
         return kind(

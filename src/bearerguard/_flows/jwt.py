@@ -47,8 +47,8 @@ class Verdict(Claims, gc=False):
         until: from when on it holds no longer, in seconds since 1970.
         source: where the keys are.
         keys: the keys under which it was made.
-        digest: the hash of the token behind what is `known` of it: the SHA-256 of all of it at first, then
-            the `fingerprint` of the rest.
+        digest: the hash of the token behind what is `known` of it: the SHA-256 of all of it where nothing is,
+            else the `fingerprint` of the rest.
         may_be_kept: whether the same would be said again; not where another provider could not be asked.
         known: the token up to its signature, once it came a second time.
         read: the claims, where they were read only after the signature; until whoever decides takes them.

@@ -35,12 +35,13 @@ from bearerguard._flows.jwt import (
 )
 from bearerguard._flows.trust import AnyVerifier, speaks_for, trust_in
 from bearerguard._jose import base64url
-from bearerguard._jose.hashing import PIECE, hash_of
+from bearerguard._jose.hashing import hash_of
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import Header, parse_header, split
 from bearerguard._limits import (
     CACHED_HEADERS,
+    HASHED_AT_ONCE,
     MAX_CACHED_HEADER_BYTES,
     MAX_TOKEN_BYTES,
     SIGNATURE_CHARACTERS_KEPT,
@@ -196,7 +197,7 @@ class Pipeline:
             except InvalidToken as refusal:
                 return self._of_no_jwt(refusal, Presented(raw, request, scheme, resource), now)
         # In pieces where it is long; where it is short, a call more would be felt.
-        hashed = sha256(signing_input) if len(signing_input) <= PIECE else hash_of(signing_input)
+        hashed = sha256(signing_input) if len(signing_input) <= HASHED_AT_ONCE else hash_of(signing_input)
         try:
             outcome = verifier.decide(header, claims, payload, signing_input, signature, hashed, now)
             if type(outcome) is not Verdict:  # `isinstance` asks the metaclass of a `Struct`
@@ -389,7 +390,7 @@ def noted(noting: Noting, token: AccessToken, kid: str | None = None) -> Stages:
 
 
 def _digest(raw: bytes, known: bytes) -> bytes:
-    """The hash of what is behind the known part of a token; at first SHA-256, as its check used it too."""
+    """The hash of what is behind the known part of a token; SHA-256 without one, as its check used it too."""
     digest: bytes = (fingerprint(raw[len(known) :]) if known else hash_of(raw)).digest()
     return digest
 
@@ -403,7 +404,8 @@ def _know(verdict: Verdict, raw: bytes) -> None:
     digest = _digest(raw, known)
     weight = getsizeof(known) + getsizeof(digest) - getsizeof(verdict.digest)
     if verdict.weight + weight <= REMEMBERED.half:
-        # A thread that finds one of the two already, and not the other, takes the token for a new one.
+        # A thread that finds one of the two already, and not the other, takes the token for a new one: the
+        # two hashes are not of the same length.
         verdict.known, verdict.digest = known, digest
         verdict.weight += weight
         REMEMBERED.weigh(weight)

@@ -98,7 +98,8 @@ class HttpClient:
             headers = httpx2.Headers({"Accept": _ACCEPT})
             headers.update(self._options.get("headers"))
             self._options["headers"] = headers
-            # Certificates are loaded by the first refresh, on its thread: this may run on an event loop.
+            # Certificates are loaded by the first refresh that is not http to this machine, on its thread:
+            # this may run on an event loop.
             tried: dict[str, Any] = dict(self._options)
             if self._loads_certificates:
                 tried["verify"] = self._trusts_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -8,10 +8,9 @@ takes long enough.
 from __future__ import annotations
 
 import hashlib
-from typing import Final, Protocol
+from typing import Protocol
 
-PIECE: Final = 31 * 64
-"""So many bytes are hashed at a time: whole blocks, so that none has to be put together."""
+from bearerguard._limits import HASHED_AT_ONCE
 
 
 class Hashed(Protocol):
@@ -32,7 +31,7 @@ class Hashing(Hashed, Protocol):
 
 def hash_of(data: bytes) -> Hashing:
     """Return the SHA-256 of a text that may be long."""
-    state = hashlib.sha256(data[:PIECE])
-    for start in range(PIECE, len(data), PIECE):
-        state.update(data[start : start + PIECE])
+    state = hashlib.sha256(data[:HASHED_AT_ONCE])
+    for start in range(HASHED_AT_ONCE, len(data), HASHED_AT_ONCE):
+        state.update(data[start : start + HASHED_AT_ONCE])
     return state
