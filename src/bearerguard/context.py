@@ -63,8 +63,8 @@ class _Place(Struct):
     """Leads to the request, where its end is not told in the context in which it began.
 
     Attributes:
-        found: returns the request, None where there is none: a weak reference, so that it is over when its
-            scope or environ is gone, or what asks the framework which one it is serving.
+        found: returns the request, or None. Either a weak reference: the request is over once its scope or
+            environ is gone. Or a function that asks the framework which request it is serving.
         outer: as in `Serving`.
     """
 
@@ -121,27 +121,25 @@ def begin(where: MutableMapping[str, Any], *, is_told: bool = False) -> Serving:
 def begin_asked(where: MutableMapping[str, Any], found: Callable[[], Serving | None]) -> Serving:
     """The same, where the framework is asked which request it is serving whenever somebody wants to know.
 
-    So what is said in the context holds for the requests that follow too, and is said once for a thread. Not
-    within another request: there the framework may come back to one of its own that is further out.
+    A thread's context is written once, and holds for the requests that follow. Within another request it is
+    written for this one only: the framework may come back to a request of its own that is further out.
 
     Args:
         where: the environ.
         found: returns the request that is being served; None outside of one, and where it was not begun here.
     """
     place = current.get()
-    outer = None
-    if not isinstance(place, _Place) or place.found is not found:
-        outer = _not_over(place)
-        if outer is None:
-            current.set(_Place(found, None))
+    is_said = isinstance(place, _Place) and place.found is found
+    outer = None if is_said else _not_over(place)
     request = where[SERVING] = Serving(None, outer)
-    if outer is not None:
-        current.set(_Place(lambda: request if found() is request else None, outer))
+    if not is_said:
+        shown = found if outer is None else lambda: request if found() is request else None
+        current.set(_Place(shown, outer))
     return request
 
 
 def end_noted() -> None:
-    """End the innermost request of this context that is not a framework's own to end, if `note` began it.
+    """End the innermost request of this context that `note` began; a framework that is asked ends its own.
 
     For doors that are told, in the thread of a request, that one ends, and not which.
     """
@@ -156,7 +154,7 @@ def end_noted() -> None:
 
 
 def _not_over(place: Serving | _Place | None) -> Serving | _Place | None:
-    """The innermost place whose request is being served, or the chain would grow along a connection."""
+    """The innermost place whose request is being served; kept, the others would be a chain that grows."""
     while place is not None:
         request = place if isinstance(place, Serving) else place.found()
         if request is not None and not request.is_over:

@@ -41,6 +41,7 @@ from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import Header, parse_header, split
 from bearerguard._limits import (
     CACHED_HEADERS,
+    FINGERPRINT_BYTES,
     HASHED_AT_ONCE,
     MAX_CACHED_HEADER_BYTES,
     MAX_TOKEN_BYTES,
@@ -126,7 +127,8 @@ class Pipeline:
             raise InvalidToken("too_large", "The token is too long.")
         now = self._clock()
         # Found by a piece of its signature, and then compared as a whole: byte by byte as far as it is known,
-        # and what is behind that, which is at least the signature, by hashes that nobody can make collide.
+        # and what is behind that, which is at least the signature, by hashes that nobody can make collide (as
+        # `_digest` does, without the call).
         verdicts = self._verdicts
         piece = raw[-SIGNATURE_CHARACTERS_KEPT:]
         verdict = verdicts.young.get(piece)
@@ -401,12 +403,11 @@ def _know(verdict: Verdict, raw: bytes) -> None:
     Without its signature it is not a token: nobody who reads the memory of the process could use it.
     """
     known = raw[: raw.rindex(b".") + 1]
-    digest = _digest(raw, known)
-    weight = getsizeof(known) + getsizeof(digest) - getsizeof(verdict.digest)
+    weight = getsizeof(known) + FINGERPRINT_BYTES
     if verdict.weight + weight <= REMEMBERED.half:
         # A thread that finds one of the two already, and not the other, takes the token for a new one: the
         # two hashes are not of the same length.
-        verdict.known, verdict.digest = known, digest
+        verdict.known, verdict.digest = known, _digest(raw, known)
         verdict.weight += weight
         REMEMBERED.weigh(weight)
 

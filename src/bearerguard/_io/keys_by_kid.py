@@ -10,6 +10,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bearerguard._core.first_fetches import FirstFetches
+from bearerguard._core.proven_first import ProvenFirst
+from bearerguard._io.fork import forget_locks
 from bearerguard._jose.key_set import KeySet
 from bearerguard._limits import (
     KEYS_BY_KID,
@@ -19,7 +22,6 @@ from bearerguard._limits import (
 )
 
 if TYPE_CHECKING:
-    from bearerguard._core.proven_first import ProvenFirst
     from bearerguard._io.remote_keys import RemoteKeySource
 
 
@@ -34,11 +36,6 @@ class KeysByKid:
     key_set: KeySet | None = None  # as a whole they have none: each key is in a set of its own
 
     def __init__(self, begin: Callable[[str], RemoteKeySource], clock: Callable[[], float]) -> None:
-        # Every server knows this class, and few have one of it.
-        from bearerguard._core.first_fetches import FirstFetches  # noqa: PLC0415 - loaded by those who have it
-        from bearerguard._core.proven_first import ProvenFirst  # noqa: PLC0415 - as above
-        from bearerguard._io.fork import forget_locks  # noqa: PLC0415 - as above
-
         self._begin = begin
         self._clock = clock
         self._lock = threading.Lock()

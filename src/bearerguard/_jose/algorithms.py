@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import hmac
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol, cast
@@ -233,8 +234,6 @@ def _ed25519(_: Algorithm, key: Ed25519PublicKey) -> Verify:
 
 def _hmac(algorithm: Algorithm, secret: bytes) -> Verify:
     """RFC 7518, section 3.2, compared in constant time."""
-    import hmac  # noqa: PLC0415 - loaded by those who have a secret
-
     name = algorithm.hash.name
     digest, equal = hmac.digest, hmac.compare_digest
 

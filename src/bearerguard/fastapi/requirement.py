@@ -78,8 +78,7 @@ class Requirement(SecurityBase):
         scope = connection.scope
         scope[ASKED] = True
         guard, demand = self.guard, self.demand
-        if scope["type"] == "websocket":
-            guard.check_opening(scope)
+        guard.check_opening(scope)
         request = begin(scope)
         asked = ASGIRequest(scope)
         try:

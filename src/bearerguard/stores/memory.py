@@ -57,23 +57,20 @@ class MemoryReplayStore:
         """
         now = self._clock()
         until = math.ceil(now + seconds)
-        digest, thumbprint = key.digest, key.thumbprint
         with self._lock:
             if self._soonest <= now:
                 self._forget(now, FORGOTTEN_AT_ONCE)
-            ends = self._until.get(digest)
+            ends = self._until.get(key.digest)
             if ends is not None:
                 if now < ends:
                     return False
                 self._forget(now)
-            of_key = self._of_key.get(thumbprint, 0)
-            if of_key >= self._max_proofs_of_a_key or len(self._until) >= self._max_proofs:
+            if self._is_full(key):
                 self._forget(now)
-                of_key = self._of_key.get(thumbprint, 0)
-                if of_key >= self._max_proofs_of_a_key or len(self._until) >= self._max_proofs:
-                    raise self._refusal(of_key, now)
-            self._until[digest] = until
-            self._of_key[thumbprint] = of_key + 1
+                if self._is_full(key):
+                    raise self._refusal(key, now)
+            self._until[key.digest] = until
+            self._of_key[key.thumbprint] = self._of_key.get(key.thumbprint, 0) + 1
             ending = self._ending.get(until)
             if ending is None:
                 ending = self._ending[until] = []
@@ -86,10 +83,16 @@ class MemoryReplayStore:
         ends = self._until.get(key.digest)
         return ends is not None and self._clock() < ends
 
-    def _refusal(self, of_key: int, now: float) -> TooManyProofs | ProviderUnavailable:
+    def _is_full(self, key: ReplayKey) -> bool:
+        return (
+            self._of_key.get(key.thumbprint, 0) >= self._max_proofs_of_a_key
+            or len(self._until) >= self._max_proofs
+        )
+
+    def _refusal(self, key: ReplayKey, now: float) -> TooManyProofs | ProviderUnavailable:
         # None ends sooner than this one, of whatever key; to look for the key's own would take long.
         seconds = self._soonest - now
-        if of_key >= self._max_proofs_of_a_key:
+        if self._of_key.get(key.thumbprint, 0) >= self._max_proofs_of_a_key:
             return TooManyProofs("This key has signed too many proofs lately.", retry_after=seconds)
         return ProviderUnavailable(
             "No further proof can be noted right now.", retry_after=seconds, reason="replay_store"
