@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import uvicorn
@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench import requests
 from bench.callgrind import mark
-from bench.kinds import KINDS
+from bench.kinds import KINDS, Kind
 from bench.material import Material
 
 
@@ -54,13 +54,18 @@ class MarkMiddleware:
         await self._app(scope, receive, send)
 
 
-def _protected(material: Material) -> ASGIApp:
+def _protected(material: Material, kinds: Iterable[Kind]) -> ASGIApp:
     from bearerguard.starlette import AuthenticateMiddleware
     from bench.verifiers.ours import provider
 
     # Keycloak's sizes are of one issuer.
-    providers = {kind.issuer: provider(material, "RS256", kind) for kind in KINDS.values()}
+    providers = {kind.issuer: provider(material, "RS256", kind) for kind in kinds}
     return AuthenticateMiddleware(requests.application(), providers)
+
+
+def trusting(kind: Kind) -> str:
+    """The name of the application that trusts one provider only, as most do."""
+    return f"bearerguard-{kind.name}"
 
 
 APPLICATIONS: dict[str, Callable[[Material], ASGIApp]] = {
@@ -69,7 +74,8 @@ APPLICATIONS: dict[str, Callable[[Material], ASGIApp]] = {
     "signature": lambda material: requests.SignatureMiddleware(
         requests.application(), material.public_key("RS256")
     ),
-    "bearerguard": _protected,
+    "bearerguard": lambda material: _protected(material, KINDS.values()),
+    **{trusting(kind): lambda material, kind=kind: _protected(material, [kind]) for kind in KINDS.values()},
 }
 
 

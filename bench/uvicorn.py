@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.environments import BUILD, ROOT, environment
-from bench.kinds import Kind
+from bench.kinds import KINDS, Kind
 from bench.material import COMPARED, EXAMPLE
 from bench.report import Figure, Findings
 from bench.rounds import Spread
+from bench.served_app import trusting
 from bench.settings import Settings
 
 CONNECTIONS = 32
@@ -127,6 +128,12 @@ def _interrupted(process: subprocess.Popen[str]) -> str:
     raise RuntimeError("wrk does not end")
 
 
+def _application(load: Load) -> str:
+    """Which application is under a load: one that is protected trusts the provider of its tokens."""
+    _, kind_name, served = load
+    return trusting(KINDS[kind_name]) if served == "bearerguard" else served
+
+
 def _percentage(taken: dict[Load, list[Rate]], one: Load, other: Load) -> Spread:
     return Spread.of([100 * a.processor / b.processor for a, b in zip(taken[one], taken[other], strict=True)])
 
@@ -177,18 +184,17 @@ def measure(settings: Settings) -> Findings:
         files["new", kind.name] = settings.material.directory / f"RS256.{kind.name}.txt"
         files["repeated", kind.name] = one = BUILD / f"one-{kind.name}.txt"
         one.write_text(settings.material.tokens(f"RS256.{kind.name}")[0] + "\n", "ascii")
-    all_served = dict.fromkeys(served for _, _, served in LOADS)
+    all_served = dict.fromkeys(_application(load) for load in LOADS)
     servers = {served: _Server(settings.python, served, settings.material.directory) for served in all_served}
     taken: dict[Load, list[Rate]] = {load: [] for load in LOADS}
     try:
-        for server in servers.values():
-            _load(wrk, server, files["new", EXAMPLE.name])
+        for load in LOADS:
+            _load(wrk, servers[_application(load)], files[load[:2]])
         end = time.monotonic() + settings.part_seconds
         for number in range(settings.rounds):
             turn = number % len(LOADS)
             for load in LOADS[turn:] + LOADS[:turn]:
-                tokens, kind_name, served = load
-                taken[load].append(_load(wrk, servers[served], files[tokens, kind_name]))
+                taken[load].append(_load(wrk, servers[_application(load)], files[load[:2]]))
             if time.monotonic() > end:
                 break
     finally:

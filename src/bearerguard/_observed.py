@@ -141,13 +141,18 @@ class ObservedPipeline:
         self.trusted_for = pipeline.trusted_for
 
     def admit(
-        self, raw: bytes, request: Incoming | None = None, scheme: str = BEARER, resource: str | None = None
+        self,
+        text: bytes,
+        request: Incoming | None = None,
+        scheme: str = BEARER,
+        resource: str | None = None,
+        start: int = 0,
     ) -> Any:
         """Decide, and tell; as `Pipeline.admit`."""
         decide = self._decide
         since = perf_counter()
         try:
-            outcome = decide(raw, request, scheme, resource)
+            outcome = decide(text, request, scheme, resource, start)
         except AuthError as error:
             error.seconds = perf_counter() - since
             raise

@@ -141,19 +141,16 @@ class Refusals:
 
     def log(self, error: E, request: Incoming | None = None) -> E:
         """Log why a request was refused; return the error."""
-        reason, count = error.reason, 1
-        level = 20  # INFO
-        if reason in _SET_UP_REASONS:
-            now = self._clock()
-            told_at, count = self._met.get(reason, (None, 0))
-            count += 1
-            if told_at is None or not told_at <= now < told_at + QUIET:
-                level, told_at = 30, now  # WARNING
-                self._met[reason] = (now, 0)
-            else:
-                self._met[reason] = (told_at, count)
-                count = 1
-        return log_refusal(error, request, level=level, count=count)
+        reason = error.reason
+        if reason not in _SET_UP_REASONS:
+            return log_refusal(error, request)
+        now = self._clock()
+        told_at, count = self._met.get(reason, (None, 0))
+        if told_at is None or not told_at <= now < told_at + QUIET:
+            self._met[reason] = (now, 0)
+            return log_refusal(error, request, level=30, count=count + 1)  # WARNING
+        self._met[reason] = (told_at, count + 1)
+        return log_refusal(error, request)
 
 
 def log_refusal(error: E, request: Incoming | None = None, *, level: int = 20, count: int = 1) -> E:

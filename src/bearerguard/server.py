@@ -11,13 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, cast, final
 
 from bearerguard._binding import binding_of, check_given, schemes_of, values_of
-from bearerguard._core.credentials import (
-    BEARER,
-    credentials,
-    encoded,
-    is_one_token,
-    several_tokens,
-)
+from bearerguard._core.credentials import BEARER, USUAL, credentials, encoded, is_one_token, several_tokens
 from bearerguard._core.resource import check_resource
 from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._flows.signer import pipeline_of
@@ -255,6 +249,7 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
         self._clock = clock
         self._refusals = Refusals(clock)
         self._schemes = schemes_of(dpop)
+        self._usual = USUAL if BEARER in self._schemes else None
 
     def __init_subclass__(cls) -> None:
         # A door asks one of several methods: a check that a subclass adds to some is left out by others.
@@ -291,7 +286,6 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
         try:
             outcome = self._pipeline.admit(encoded(token))
         except AuthError as error:
-            self._check_open()
             self._refusals.log(error)
             raise
         return outcome if isinstance(outcome, AccessToken) else Admission(self._logged(outcome)).wait()
@@ -301,7 +295,6 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
         try:
             outcome = self._pipeline.admit(encoded(token))
         except AuthError as error:
-            self._check_open()
             self._refusals.log(error)
             raise
         return outcome if isinstance(outcome, AccessToken) else await Admission(self._logged(outcome))
@@ -347,18 +340,22 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
         Raises:
             AuthError: as `authenticate`, except `ProviderUnavailable`.
         """
-        scheme, raw = None, b""
+        scheme, text, start = None, b"", 0
         try:
             if self._places is None:
-                scheme, raw = credentials(request.values(b"authorization"), self._schemes)
+                values = request.values(b"authorization")
+                # What is written as usual is taken apart only where the token was not seen before.
+                if len(values) == 1 and (field := values[0])[_BEGINNING] == self._usual:
+                    scheme, text, start = BEARER, field, len(USUAL)
+                else:
+                    scheme, text = credentials(values, self._schemes)
                 pipeline = self._pipeline
             else:
-                raw, scheme, pipeline = self._places.found(request, resource or self.resource)
-            outcome = pipeline.admit(raw, request, scheme, resource or self.resource)
+                text, scheme, pipeline = self._places.found(request, resource or self.resource)
+            outcome = pipeline.admit(text, request, scheme, resource or self.resource, start)
         except AuthError as error:
-            self._check_open()
             # An accepted token contains nothing that separates two: only refused ones are searched for it.
-            if error.reason != "too_large" and not is_one_token(raw):
+            if error.reason != "too_large" and not is_one_token(text[start:].strip(b" ")):
                 several = several_tokens(scheme or BEARER)
                 several.scheme, several.seconds = scheme, error.seconds
                 raise self._refusals.log(several, request) from None
@@ -402,6 +399,9 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
         Blocks nobody, and may be called more than once. Requests that wait get `ProviderUnavailable`.
         """
         self._pipeline = cast("Pipeline", _Closed())
+        self._refusals = cast(
+            "Refusals", _Closed()
+        )  # of a request without a token what verifies is never asked
         self._places = None
         self._answers.close()
         if self._revocations is not None:
@@ -421,7 +421,6 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
             raise
 
     def _check_open(self) -> None:
-        # Asked only where a request is refused: of one without a token, what verifies is never asked.
         if isinstance(self._pipeline, _Closed):
             raise closed() from None
 
@@ -438,8 +437,14 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
         self.close()
 
 
+_BEGINNING = slice(len(USUAL))
+
+
 class _Closed:
-    """Takes the place of what verifies, so that no request has to ask whether the server is open."""
+    """Takes the place of what verifies and logs, so that no request has to ask whether the server is open."""
 
     def admit(self, *_: object) -> NoReturn:
         raise closed()
+
+    def log(self, *_: object) -> NoReturn:
+        raise closed() from None

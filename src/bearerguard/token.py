@@ -228,7 +228,11 @@ class AccessToken:
     @property
     def raw(self) -> str:
         """The token text itself, for calling another API on behalf of the client. A secret."""
-        return self._raw.decode()
+        return self._text().decode()
+
+    def _text(self) -> bytes:
+        """The token without the scheme, where it is kept as it was presented: it has no space in it."""
+        return self._raw.rpartition(b" ")[2]
 
     def _look(self) -> dict[str, Any]:
         """All claims, only to be looked at."""
@@ -283,10 +287,10 @@ class AccessToken:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AccessToken):
             return NotImplemented
-        return self._raw == other._raw and self._signed.provider is other._signed.provider
+        return self._text() == other._text() and self._signed.provider is other._signed.provider
 
     def __hash__(self) -> int:
-        return hash(self._raw)
+        return hash(self._text())
 
     def __reduce__(self) -> str:
         # A verified token that travels between processes is a token that nobody verified.

@@ -18,7 +18,7 @@ from bearerguard import (
     scope,
 )
 from bearerguard._core.confirmation import Confirmation
-from bearerguard._core.credentials import DPOP
+from bearerguard._core.credentials import BEARER, DPOP
 from bearerguard._core.shared_bound import weight_of
 from bearerguard._flows.binding import Binding
 from bearerguard._flows.effects import Answered, AskIntrospection, ReplayKey
@@ -173,6 +173,16 @@ def test_a_token_of_any_length_is_found_again_and_no_other_is_taken_for_it(token
     for other in (b"X" + token, token[:-1] + b"_", b"A" + token[1:]):
         if other != token:
             assert server.refusal(other).reason == "inactive"
+
+
+@pytest.mark.parametrize("token", [b"short", b"x", OPAQUE])
+def test_a_token_of_any_length_is_found_again_in_the_field_that_it_came_in(token: bytes) -> None:
+    server = Server(provider())
+    server.admit(token)
+    again = server.pipeline.admit(b"Bearer " + token, None, BEARER, None, len("Bearer "))
+    assert isinstance(again, AccessToken)
+    assert again.raw == token.decode()
+    assert server.asked == ["login"]
 
 
 def test_no_more_than_one_character_of_an_opaque_token_is_kept_beside_the_end_that_finds_it() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bearerguard import InvalidToken, limit_verdict_memory
+from bearerguard import AccessToken, InvalidRequest, InvalidToken, limit_verdict_memory
 from bearerguard._core.confirmation import Confirmation
+from bearerguard._core.credentials import BEARER
 from bearerguard._core.fingerprint import fingerprint
 from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
@@ -17,9 +18,11 @@ from bearerguard._flows.jwt import read_unread
 from bearerguard._limits import (
     FORGOTTEN_BYTES_AT_ONCE,
     MAX_CACHED_HEADER_BYTES,
+    MAX_TOKEN_BYTES,
     VERDICT_BYTES,
     VERDICT_MEMORY_BYTES,
 )
+from bearerguard.request import BareHeaders
 from bearerguard.testing import Issuer
 from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, admitting, refusal, wanted
 
@@ -183,6 +186,58 @@ def test_a_token_that_ends_like_a_remembered_one_is_another_token(times: int) ->
     assert refusal(server, f"{header}.{payload}.{altered}").reason == "signature"
     assert refusal(server, f"{header}.{payload}.{signature[half:]}").reason == "signature"
     assert accepted(server.attempt(token, NOW)).subject == "user-1"
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_token_is_found_in_the_field_that_it_came_in_and_no_other_is_taken_for_it(times: int) -> None:
+    source = StubSource(JWKS)
+    server = admitting(source)
+    token = ISSUER.token()
+
+    def presented(text: str, prefix: str = "Bearer ") -> AccessToken | None:
+        field = f"{prefix}{text}".encode()
+        try:
+            outcome = server.pipeline.admit(field, BareHeaders([]), BEARER, None, len("Bearer "))
+        except InvalidToken:
+            return None
+        return outcome if isinstance(outcome, AccessToken) else None  # else it waits for other keys
+
+    for _ in range(times):
+        assert presented(token) is not None
+    header, payload, signature = token.split(".")
+    altered = ("B" if signature[5] == "A" else "A") + signature[6:]
+    for other in (
+        f"{header}.{payload}.{signature[:5]}{altered}",
+        f"{header}.{payload}x.{signature}",
+        f"x{token}",
+        token[1:],
+        f"{token} {token}",
+        f"a {token}",
+        signature,
+    ):
+        assert presented(other) is None
+    assert source.key_set is not None
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+    tokens = [
+        presented(token),
+        presented(token, "Bearer   "),
+        presented(f"{token}  "),
+        accepted(server.attempt(token, NOW)),
+    ]
+    assert [one and one.raw for one in tokens] == [token] * 4
+    assert len(set(tokens)) == 1
+
+
+@pytest.mark.parametrize("spaces", [0, 1, MAX_TOKEN_BYTES])
+def test_a_field_without_a_token_says_so_however_many_spaces_it_has(spaces: int) -> None:
+    server = admitting(StubSource(JWKS))
+    with pytest.raises(InvalidRequest) as refused:
+        server.pipeline.admit(b"Bearer " + b" " * spaces, BareHeaders([]), BEARER, None, len("Bearer "))
+    assert refused.value.description == "There is no token after 'Bearer '."
+    found = server.pipeline.admit(
+        b"Bearer " + b" " * spaces + TOKEN.encode(), BareHeaders([]), BEARER, None, len("Bearer ")
+    )
+    assert isinstance(found, AccessToken)
 
 
 def test_of_a_token_that_came_again_all_but_the_signature_is_in_memory_and_weighed() -> None:

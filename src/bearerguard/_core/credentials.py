@@ -12,6 +12,8 @@ from bearerguard.errors import InvalidRequest, InvalidToken, MissingCredentials
 
 BEARER: Final = "Bearer"
 """RFC 6750."""
+USUAL: Final = b"Bearer "
+"""How nearly every request begins what it presents."""
 DPOP: Final = "DPoP"
 """RFC 9449, section 7.1."""
 
@@ -51,12 +53,21 @@ def credentials(values: list[bytes], schemes: tuple[str, ...] = (BEARER,)) -> tu
         if scheme == BEARER:
             raise MissingCredentials("proof_required", "A Bearer token will not do: use DPoP, with a proof.")
         raise MissingCredentials("other_scheme", f"The Authorization header must start with {expected}.")
-    token = token.strip(b" ")
+    return scheme, token_behind(scheme, token)
+
+
+def token_behind(scheme: str, rest: bytes) -> bytes:
+    """Return the token in what stands behind the scheme, which may be set apart by more than one space.
+
+    Raises:
+        InvalidRequest: `malformed_header`: there is none.
+    """
+    token = rest.strip(b" ")
     if not token:
         error = InvalidRequest("malformed_header", f"There is no token after '{scheme} '.")
         error.scheme = scheme
         raise error
-    return scheme, token
+    return token
 
 
 def several_tokens(scheme: str = BEARER) -> InvalidRequest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator
 from math import inf
+from sys import getsizeof
 from typing import Any, Protocol
 
 from msgspec import Raw, Struct
@@ -17,6 +18,7 @@ from msgspec.json import Decoder
 
 from bearerguard._core.claims import ClaimChecks, ClaimsSet
 from bearerguard._core.confirmation import read_confirmation
+from bearerguard._core.fingerprint import fingerprint
 from bearerguard._core.token_kind import refuse_other_kinds
 from bearerguard._flows.effects import (
     AskIntrospection,
@@ -29,14 +31,14 @@ from bearerguard._flows.effects import (
     WaitForKeys,
     WriteRevocation,
 )
-from bearerguard._jose.hashing import Hashed
+from bearerguard._jose.hashing import Hashed, hash_of
 from bearerguard._jose.json_object import decode_json, decode_large_object, decode_part
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
-from bearerguard._limits import CONFIRMATION_BYTES, VERDICT_BYTES
+from bearerguard._limits import CONFIRMATION_BYTES, FINGERPRINT_BYTES, VERDICT_BYTES
 from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
 from bearerguard.provider import Provider
-from bearerguard.token import Claims
+from bearerguard.token import REMEMBERED, Claims
 
 
 class Verdict(Claims, gc=False):
@@ -69,6 +71,27 @@ class Verdict(Claims, gc=False):
         """Return what was `read`, and forget it: the request that it is handed to may change it."""
         claims, self.read = self.read, None
         return claims
+
+    def digest_of(self, raw: bytes) -> bytes:
+        """Return the hash of a token behind what is known of it, for `digest`."""
+        known = self.known
+        digest: bytes = (fingerprint(raw[len(known) :]) if known else hash_of(raw)).digest()
+        return digest
+
+    def know(self, raw: bytes) -> None:
+        """Keep what is signed of a token that came a second time: comparing is quicker than hashing.
+
+        Without its signature it is not a token: nobody who reads the memory of the process could use it.
+        """
+        known = raw[: raw.rindex(b".") + 1]
+        weight = getsizeof(known) + FINGERPRINT_BYTES
+        if self.weight + weight <= REMEMBERED.half:
+            digest: bytes = fingerprint(raw[len(known) :]).digest()
+            # A thread that finds one of the two already, and not the other, takes the token for a new one:
+            # the two hashes are not of the same length.
+            self.known, self.digest = known, digest
+            self.weight += weight
+            REMEMBERED.weigh(weight)
 
 
 Effect = (

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from hashlib import sha256
-from sys import getsizeof
 from typing import TYPE_CHECKING, Any, cast
 
 from bearerguard._core.claims import ClaimsSet
-from bearerguard._core.credentials import BEARER
+from bearerguard._core.credentials import BEARER, token_behind
 from bearerguard._core.fingerprint import fingerprint
 from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
@@ -41,7 +40,6 @@ from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import Header, parse_header, split
 from bearerguard._limits import (
     CACHED_HEADERS,
-    FINGERPRINT_BYTES,
     HASHED_AT_ONCE,
     MAX_CACHED_HEADER_BYTES,
     MAX_TOKEN_BYTES,
@@ -58,6 +56,8 @@ if TYPE_CHECKING:
 
 Stages = Generator[Effect, Any, AccessToken]
 """The stages of an admission that are left, beginning with an effect."""
+_PIECE = slice(-SIGNATURE_CHARACTERS_KEPT, None)
+"""Where in a token the piece stands under which its verdict is found."""
 
 
 class Pipeline:
@@ -102,20 +102,22 @@ class Pipeline:
         self._verdicts: WeighedGenerations[bytes, Verdict] = WeighedGenerations(memory)
         self._headers: Generations[bytes, Header] = Generations(CACHED_HEADERS)
 
-    def admit(  # noqa: C901, PLR0912, PLR0915 - a call more for each stage would cost a tenth of a repeated token
+    def admit(  # noqa: C901 - a call more for each stage would be a tenth of a repeated token
         self,
-        raw: bytes,
+        text: bytes,
         request: Incoming | None = None,
         scheme: str = BEARER,
         resource: str | None = None,
+        start: int = 0,
     ) -> AccessToken | Stages:
         """Decide about a token, and whether this request may use it, with what is in memory.
 
         Args:
-            raw: the text of the token.
+            text: what ends with the token: the token itself, or the field value in which it came.
             request: what presents it; None where a program asks about the token only.
             scheme: by which authentication scheme.
             resource: the URL of the API, where a guard knows it.
+            start: where in the text the token begins: one that was seen before is not cut out.
 
         Returns:
             The verified token, or the flow of the stages that are left.
@@ -123,21 +125,24 @@ class Pipeline:
         Raises:
             AuthError: the token is refused.
         """
-        if len(raw) > MAX_TOKEN_BYTES:
+        if len(text) > MAX_TOKEN_BYTES + start:
+            if start:
+                return self.admit(token_behind(scheme, text[start:]), request, scheme, resource)
             raise InvalidToken("too_large", "The token is too long.")
         now = self._clock()
         # Found by a piece of its signature, and then compared as a whole: byte by byte as far as it is known,
         # and what is behind that, which is at least the signature, by hashes that nobody can make collide (as
-        # `_digest` does, without the call).
+        # `Verdict.digest_of` does, without the call).
         verdicts = self._verdicts
-        piece = raw[-SIGNATURE_CHARACTERS_KEPT:]
+        piece = text[_PIECE]
         verdict = verdicts.young.get(piece)
         if verdict is None and piece in verdicts.old:
             verdict = verdicts.get(piece)
         if (
             verdict is not None
-            and raw.startswith(known := verdict.known)
-            and (fingerprint(raw[len(known) :]) if known else hash_of(raw)).digest() == verdict.digest
+            and text.startswith(known := verdict.known, start)
+            and (fingerprint(text[start + len(known) :]) if known else hash_of(text[start:])).digest()
+            == verdict.digest
         ):
             # The verdict would be the same again: not past `exp`, not before it was made (by a clock that was
             # set back), not of keys out of use.
@@ -150,20 +155,38 @@ class Pipeline:
                 and (key_set.fetched_at <= now < key_set.refresh_at or is_usable(source, key_set, now))
             ):
                 if not known:
-                    _know(verdict, raw)
+                    verdict.know(text[start:])
                 denylist = self._denylist
                 if denylist is not None and (
                     verdict.cleared is not denylist.version or not denylist.since <= now < denylist.until
                 ):
-                    presented = Presented(raw, request, scheme, resource)
+                    presented = Presented(text[start:], request, scheme, resource)
                     if not denylist.since <= now < denylist.until:
                         return self._after_hearing(verdict, presented, None)
-                    self._refuse_revoked(verdict, AccessToken(raw, verdict, now), now)
+                    self._refuse_revoked(verdict, AccessToken(text, verdict, now), now)
                 if verdict.confirmation is not None or scheme is not BEARER:
-                    noting = self._binding.prove(verdict, Presented(raw, request, scheme, resource), now)
+                    presented = Presented(text[start:], request, scheme, resource)
+                    noting = self._binding.prove(verdict, presented, now)
                     if noting is not None:
-                        return noted(noting, AccessToken(raw, verdict, now))
-                return AccessToken(raw, verdict, now)
+                        return noted(noting, AccessToken(text, verdict, now))
+                return AccessToken(text, verdict, now)
+        if start:
+            raw = token_behind(scheme, text[start:])
+            if len(raw) != len(text) - start or len(raw) < SIGNATURE_CHARACTERS_KEPT:
+                return self.admit(raw, request, scheme, resource)  # it was not found by what ends the text
+            text = raw
+        return self._admit_new(text, piece, request, scheme, resource, now)
+
+    def _admit_new(  # noqa: C901, PLR0912, PLR0917 - as above
+        self,
+        raw: bytes,
+        piece: bytes,
+        request: Incoming | None,
+        scheme: str,
+        resource: str | None,
+        now: float,
+    ) -> AccessToken | Stages:
+        """Decide about a token of which nothing is remembered, or nothing that still holds."""
         try:
             head, body, tail, signing_input = split(raw)
             # Looked up here first: a call more would cost as much as the look-up.
@@ -210,7 +233,7 @@ class Pipeline:
                 claims = outcome.taken()
             hashed.update(b"." + tail)  # goes on from the signing input to the whole
             outcome.digest = hashed.digest()
-            verdicts.put(piece, outcome)
+            self._verdicts.put(piece, outcome)
             if self._revoked is not None:
                 if not self._revoked.has_heard(now):
                     presented = Presented(raw, request, scheme, resource)
@@ -223,7 +246,8 @@ class Pipeline:
             elif self._binding.proofs is not None:
                 self._binding.proofs.look_for_stray(request)
         except AuthError as error:
-            raise told(error, header, verifier) from None
+            tell(error, header, verifier)
+            raise
         return AccessToken(raw, outcome, now, claims)
 
     def apart(self) -> Pipeline:
@@ -265,7 +289,8 @@ class Pipeline:
             yield from self._unless_revoked(verdict, token)
             yield from self._proven(verdict, presented)
         except AuthError as error:
-            raise told(error, header, verifier) from None
+            tell(error, header, verifier)
+            raise
         return token
 
     def _of_no_jwt(self, refusal: InvalidToken, presented: Presented, now: float) -> Stages:
@@ -344,16 +369,16 @@ class Pipeline:
         """Remember a verdict that was waited for, unless one of those who waited with us has done so."""
         if not verdict.may_be_kept:
             return
-        piece = raw[-SIGNATURE_CHARACTERS_KEPT:]
+        piece = raw[_PIECE]
         found = self._verdicts.young.get(piece)
         if (
             found is None
             or found.keys is not verdict.keys
             or not found.since <= verdict.since < found.until
-            or not raw.startswith(known := found.known)
-            or _digest(raw, known) != found.digest
+            or not raw.startswith(found.known)
+            or found.digest_of(raw) != found.digest
         ):
-            verdict.digest = _digest(raw, verdict.known)
+            verdict.digest = verdict.digest_of(raw)
             self._verdicts.put(piece, verdict)
 
     def _header(self, segment: bytes) -> Header:
@@ -391,27 +416,6 @@ def noted(noting: Noting, token: AccessToken, kid: str | None = None) -> Stages:
     return token
 
 
-def _digest(raw: bytes, known: bytes) -> bytes:
-    """The hash of what is behind the known part of a token; SHA-256 without one, as its check used it too."""
-    digest: bytes = (fingerprint(raw[len(known) :]) if known else hash_of(raw)).digest()
-    return digest
-
-
-def _know(verdict: Verdict, raw: bytes) -> None:
-    """Keep what is signed of a token that came a second time: comparing is quicker than hashing.
-
-    Without its signature it is not a token: nobody who reads the memory of the process could use it.
-    """
-    known = raw[: raw.rindex(b".") + 1]
-    weight = getsizeof(known) + FINGERPRINT_BYTES
-    if verdict.weight + weight <= REMEMBERED.half:
-        # A thread that finds one of the two already, and not the other, takes the token for a new one: the
-        # two hashes are not of the same length.
-        verdict.known, verdict.digest = known, _digest(raw, known)
-        verdict.weight += weight
-        REMEMBERED.weigh(weight)
-
-
 def _as_forged(error: InvalidToken) -> InvalidToken:
     """The refusal of a JWT that nobody vouches for, in the words for those that are verified here."""
     if error.reason not in ("inactive", "malformed"):
@@ -431,10 +435,9 @@ def _issuer_in(raw: bytes) -> Any:
         return None
 
 
-def told(error: AuthError, header: Header, verifier: AnyVerifier) -> AuthError:
+def tell(error: AuthError, header: Header, verifier: AnyVerifier) -> None:
     """Add for operators what was asked for, and of whom."""
     error.kid = header.kid
     if error.provider is None:
         provider = getattr(verifier, "provider", None)  # several have one each
         error.provider = None if provider is None else provider.name
-    return error

@@ -17,7 +17,7 @@ from bearerguard._core.shared_bound import SharedBound
 from bearerguard._flows.binding import Binding, Presented
 from bearerguard._flows.effects import AnswerSource, KeySource
 from bearerguard._flows.jwt import Deciding, SameIssuer, Verdict
-from bearerguard._flows.pipeline import Pipeline, Stages, noted, told
+from bearerguard._flows.pipeline import Pipeline, Stages, noted, tell
 from bearerguard._flows.trust import OneVerifier, one_of, verifier_of
 from bearerguard._jose import base64url
 from bearerguard._jose.hashing import hash_of
@@ -61,21 +61,23 @@ class SignerPipeline(Pipeline):
 
     def admit(
         self,
-        raw: bytes,
+        text: bytes,
         request: Incoming | None = None,
         scheme: str = BEARER,
         resource: str | None = None,
+        start: int = 0,
     ) -> AccessToken | Stages:
         """Decide about a token, as `Pipeline.admit` does.
 
         Raises:
             AuthError: the token is refused.
         """
+        raw = text[start:]
         members = _header_of(raw) if len(raw) <= MAX_TOKEN_BYTES else None
         signer = None if members is None else members.get("signer")
         verifier = self._signers.get(signer) if isinstance(signer, str) else None
         if members is None or verifier is None:
-            return super().admit(raw, request, scheme, resource)
+            return super().admit(text, request, scheme, resource, start)
         return self._decide(Presented(raw, request, scheme, resource), members, verifier)
 
     def _decide(
@@ -107,7 +109,8 @@ class SignerPipeline(Pipeline):
                 self._refuse_revoked(verdict, token, self._clock())
             noting = self._prove(verdict, presented)
         except AuthError as error:
-            raise told(error, header, verifier) from None
+            tell(error, header, verifier)
+            raise
         return token if noting is None else noted(noting, token, header.kid)
 
     def _after(
@@ -124,7 +127,8 @@ class SignerPipeline(Pipeline):
             yield from self._unless_revoked(verdict, token)
             yield from self._proven(verdict, presented)
         except AuthError as error:
-            raise told(error, header, verifier) from None
+            tell(error, header, verifier)
+            raise
         return token
 
     @staticmethod

@@ -120,8 +120,6 @@ class AuthenticateMiddleware:
                 "key_refresh_minutes and clock), not both."
             )
         self._server = server
-        names = [self._names.get(provider.name, provider.name) for provider in server.providers]
-        self._only_name = names[0] if len(names) == 1 else None
         guard = BaseGuard(server)
         self._context = guard.context
         self._served = by_path(guard.endpoints)
@@ -149,16 +147,12 @@ class AuthenticateMiddleware:
                     await answer_or_close(scope, send, refusal, error.description)
                     return
                 scope["oauth2-claims"] = token.claims_copy()
-                scope["oauth2-provider"] = self._only_name or self._name_of(token)
+                scope["oauth2-provider"] = self._names.get(name := token.provider.name, name)
                 scope["bearerguard.token"] = request.token = token
             await self._app(scope, receive, send)
         finally:
             request.token, request.is_over = None, True  # as `end` does, which would be a call more
             current.reset(before)
-
-    def _name_of(self, token: AccessToken) -> Any:
-        name = token.provider.name
-        return self._names.get(name, name)
 
 
 def _providers(providers: Any, get_keys: Any, minutes: Any) -> dict[Any, Provider]:

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from bearerguard._core.credentials import BEARER, is_one_token
+from bearerguard._core.credentials import BEARER, is_one_token, token_behind
 from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._io.static_keys import StaticKeySource
 from bearerguard._limits import MAX_TOKEN_BYTES
@@ -69,19 +69,21 @@ def standing_in(
     issuer = Issuer()
     admit = Pipeline.admit
 
-    def admit_exchanged(
+    def admit_exchanged(  # noqa: PLR0917 - as what it stands for
         pipeline: Pipeline,
-        raw: bytes,
+        text: bytes,
         request: Incoming | None = None,
         scheme: str = BEARER,
         resource: str | None = None,
+        start: int = 0,
     ) -> AccessToken | Stages:
+        raw = token_behind(scheme, text[start:]) if start else text
         with _mismatch_told(pipeline, jwks_uri):
             # A field of a header has no such characters; a text that a program hands over may.
             readable = request is None or (raw.isascii() and is_one_token(raw))
             stands_in = readable and scheme is BEARER
             outcome = (exchanged(pipeline, raw) if stands_in else None) or admit(
-                pipeline, raw, request, scheme, resource
+                pipeline, text, request, scheme, resource, start
             )
         return outcome if isinstance(outcome, AccessToken) else told(pipeline, outcome)
 
