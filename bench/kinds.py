@@ -379,3 +379,8 @@ KINDS = {
 REAL = tuple(name for name in KINDS if name != "example")
 WORST = "keycloak"
 """The dearest of those up to 3 kB, by `make instructions`."""
+
+
+def trusting(kind: Kind) -> str:
+    """The name of the served application that trusts the provider of one kind only, as most do."""
+    return f"bearerguard-{kind.name}"

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench import requests
 from bench.callgrind import mark
-from bench.kinds import KINDS, Kind
+from bench.kinds import KINDS, Kind, trusting
 from bench.material import Material
 
 
@@ -56,16 +56,12 @@ class MarkMiddleware:
 
 def _protected(material: Material, kinds: Iterable[Kind]) -> ASGIApp:
     from bearerguard.starlette import AuthenticateMiddleware
-    from bench.verifiers.ours import provider
+    from bench.verifiers.ours import provider, remember_little
 
+    remember_little()
     # Keycloak's sizes are of one issuer.
     providers = {kind.issuer: provider(material, "RS256", kind) for kind in kinds}
     return AuthenticateMiddleware(requests.application(), providers)
-
-
-def trusting(kind: Kind) -> str:
-    """The name of the application that trusts one provider only, as most do."""
-    return f"bearerguard-{kind.name}"
 
 
 APPLICATIONS: dict[str, Callable[[Material], ASGIApp]] = {

@@ -5,8 +5,8 @@ what else a machine does comes and goes within seconds; a percentage is taken wi
 under load never idles, so on a quiet machine it answers as many requests a second as it can in a second
 of processor time; that time is what counts here, for a busy machine takes none of it away. What `wrk`
 counted by the clock on the wall is shown beside it. Both kinds of load go through the same script, which
-sends one token for ever or goes round a pool three times the size of the verified-token cache, each load
-from where the last one of its server ended. Everything stays on loopback and ends by itself.
+sends one token for ever or goes round a pool of more tokens than the servers remember, each load from where
+the last one of its server ended. Everything stays on loopback and ends by itself.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.environments import BUILD, ROOT, environment
-from bench.kinds import KINDS, Kind
+from bench.kinds import KINDS, Kind, trusting
 from bench.material import COMPARED, EXAMPLE
 from bench.report import Figure, Findings
 from bench.rounds import Spread
-from bench.served_app import trusting
 from bench.settings import Settings
 
 CONNECTIONS = 32

@@ -149,6 +149,15 @@ def test_every_refusal_is_told_with_its_reason_once(
     assert all(seconds > 0 for seconds in notes.took)
 
 
+@pytest.mark.parametrize("value", [b"Bearer ", b"bearer ", b"Bearer   ", b"Basic YTpi"])
+def test_no_time_is_told_where_no_token_was_looked_at(
+    server: ResourceServer, notes: Notes, value: bytes
+) -> None:
+    with pytest.raises(AuthError):
+        server.authenticate([(b"authorization", value)])
+    assert notes.took == [0.0]
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -14,6 +14,7 @@ import pytest
 from bearerguard import (
     AccessToken,
     ConfigurationError,
+    InsufficientScope,
     InvalidToken,
     MissingCredentials,
     Provider,
@@ -22,6 +23,7 @@ from bearerguard import (
     Request,
     ResourceServer,
     Revocation,
+    scope,
 )
 from bearerguard._io.remote_keys import RemoteKeySource
 from bearerguard.guard import BaseGuard
@@ -397,6 +399,25 @@ def test_after_its_end_a_server_refuses_nobody_but_says_that_it_is_closed(
     for use in uses:
         with pytest.raises(ConfigurationError, match="is closed"):
             use()
+
+
+def test_what_a_rule_refuses_while_a_server_is_closed_is_refused_by_the_rule(issuer: Issuer) -> None:
+    server = issuer.resource_server()
+    guard = BaseGuard(server)
+    token = server.verify(issuer.token())
+    server.close()
+    with pytest.raises(InsufficientScope):
+        guard.allow(scope("admin"), token)
+    error = InsufficientScope("scope", "It lacks a scope.")
+    assert server.note_refusal(error) is error
+
+
+def test_a_logout_that_waits_when_a_server_is_closed_says_that_it_is_closed(issuer: Issuer) -> None:
+    server = issuer.resource_server(revocation=Revocation())
+    waiting = server.log_out(issuer.logout_token("ada", client_id="web"), client_id="web")
+    server.close()
+    with pytest.raises(ConfigurationError, match="is closed"):
+        waiting.wait()
 
 
 def test_a_server_that_shares_its_keys_with_one_that_was_closed_goes_on(issuer: Issuer) -> None:

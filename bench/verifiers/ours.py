@@ -10,6 +10,14 @@ from bench.cases import Case, Cases, async_loop, loop, refusing_loop, repeating,
 from bench.kinds import Kind
 from bench.material import EXAMPLE, SUBJECTS, Material
 
+LITTLE = 2 * 1024 * 1024
+"""Bytes: less than the verdicts of a pool of tokens take, of which each once."""
+
+
+def remember_little() -> None:
+    """Have tokens that come back after all others of their pool verified anew, as they are to be timed."""
+    bearerguard.limit_verdict_memory(LITTLE)
+
 
 def provider(material: Material, algorithm: str, kind: Kind = EXAMPLE, **more: Any) -> Provider:
     """A provider that is trusted by its key set, defaults wherever they will do."""
@@ -27,6 +35,7 @@ def resource_server(material: Material, algorithm: str, kind: Kind = EXAMPLE, **
 
 def cases(material: Material, url: str) -> Cases:
     """Every algorithm; for RS256 and the example also the asynchronous way and what is refused."""
+    remember_little()
     found: Cases = {}
     for algorithm, kind in SUBJECTS:
         verify = resource_server(material, algorithm, kind).verify

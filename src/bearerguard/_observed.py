@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.credentials import BEARER
 from bearerguard._limits import QUIET
-from bearerguard.errors import AuthError, ConfigurationError
+from bearerguard.errors import AuthError, ConfigurationError, InvalidRequest
 from bearerguard.observe import E, Observer, Refusals, logger
 from bearerguard.request import Incoming
 from bearerguard.token import AccessToken
@@ -154,7 +154,8 @@ class ObservedPipeline:
         try:
             outcome = decide(text, request, scheme, resource, start)
         except AuthError as error:
-            error.seconds = perf_counter() - since
+            if not isinstance(error, InvalidRequest):  # then there was no token to look at
+                error.seconds = perf_counter() - since
             raise
         if type(outcome) is not AccessToken:
             return self._waited(outcome, since)

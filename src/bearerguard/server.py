@@ -354,11 +354,10 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
                 text, scheme, pipeline = self._places.found(request, resource or self.resource)
             outcome = pipeline.admit(text, request, scheme, resource or self.resource, start)
         except AuthError as error:
+            self._check_open()
             # An accepted token contains nothing that separates two: only refused ones are searched for it.
             if error.reason != "too_large" and not is_one_token(text[start:].strip(b" ")):
-                several = several_tokens(scheme or BEARER)
-                several.scheme, several.seconds = scheme, error.seconds
-                raise self._refusals.log(several, request) from None
+                raise self._refusals.log(several_tokens(scheme or BEARER, error.seconds), request) from None
             error.scheme = error.scheme or scheme
             self._refusals.log(error, request)
             raise
@@ -399,9 +398,6 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
         Blocks nobody, and may be called more than once. Requests that wait get `ProviderUnavailable`.
         """
         self._pipeline = cast("Pipeline", _Closed())
-        self._refusals = cast(
-            "Refusals", _Closed()
-        )  # of a request without a token what verifies is never asked
         self._places = None
         self._answers.close()
         if self._revocations is not None:
@@ -421,6 +417,7 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
             raise
 
     def _check_open(self) -> None:
+        # Asked only where a request is refused: of one without a token, what verifies is never asked.
         if isinstance(self._pipeline, _Closed):
             raise closed() from None
 
@@ -441,10 +438,7 @@ _BEGINNING = slice(len(USUAL))
 
 
 class _Closed:
-    """Takes the place of what verifies and logs, so that no request has to ask whether the server is open."""
+    """Takes the place of what verifies, so that no request has to ask whether the server is open."""
 
-    def admit(self, *_: object) -> NoReturn:
+    def __getattr__(self, _: str) -> NoReturn:
         raise closed()
-
-    def log(self, *_: object) -> NoReturn:
-        raise closed() from None

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from bearerguard._core.claim_path import keys_of, look_up, texts_in, texts_of
 from bearerguard._core.confirmation import Confirmation, Method
+from bearerguard._core.credentials import USUAL
 from bearerguard._core.shared_bound import SharedBound, weight_of
 from bearerguard._jose import base64url
 from bearerguard._jose.json_object import decode_object_again
@@ -231,8 +232,8 @@ class AccessToken:
         return self._text().decode()
 
     def _text(self) -> bytes:
-        """The token without the scheme, where it is kept as it was presented: it has no space in it."""
-        return self._raw.rpartition(b" ")[2]
+        """The token without the scheme, where it is kept as it was presented."""
+        return self._raw.removeprefix(USUAL)
 
     def _look(self) -> dict[str, Any]:
         """All claims, only to be looked at."""

@@ -22,7 +22,7 @@ from bearerguard import (
     RemoteKeys,
     Request,
 )
-from bearerguard._core.credentials import DPOP
+from bearerguard._core.credentials import BEARER, DPOP
 from bearerguard._flows.binding import Binding, Presented
 from bearerguard._flows.effects import AskReplays, FetchFailed, HttpAnswer, HttpGet, ReplayKey
 from bearerguard._flows.jwt import Verdict
@@ -509,6 +509,14 @@ def test_a_token_of_the_load_balancer_is_accepted(encode: Any, email: str) -> No
     assert (token.expires_at, token.claims["email"]) == (NOW + 60, email)
     token.claims_copy()["sub"] = "eve"
     assert token.subject == "ada"
+
+
+@pytest.mark.parametrize("field", [b"Bearer %b", b"Bearer   %b", b"Bearer %b  "])
+def test_a_token_of_the_load_balancer_is_accepted_in_the_field_that_it_came_in(field: bytes) -> None:
+    raw = of_balancer()
+    token = balancer(balancers_keys()).pipeline.admit(field % raw, None, BEARER, None, len("Bearer "))
+    assert isinstance(token, AccessToken)
+    assert token.raw == raw.decode()
 
 
 def outcome_of(server: Admitting, raw: bytes) -> AccessToken:

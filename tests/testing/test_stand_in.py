@@ -91,6 +91,15 @@ def test_any_bearer_string_stands_for_the_claims_of_the_test_and_for_itself(stan
         assert dict(asyncio.run(server.averify("mocked_token")).claims) == BODY
 
 
+@pytest.mark.parametrize("text", ["my token", " lead", "a b ", "Bearer plain"])
+def test_any_text_that_a_program_hands_over_stands_for_itself(standing_in: StandingIn, text: str) -> None:
+    server = resource_server()
+    with standing_in(JWKS_URI, BODY):
+        token = server.verify(text)
+        assert token.raw == text
+        assert token != server.verify(f"x {text}")
+
+
 def test_everything_is_as_it_was_afterwards_even_after_a_failure(standing_in: StandingIn) -> None:
     server = resource_server()
     verify, averify = ResourceServer.verify, ResourceServer.averify

@@ -58,7 +58,10 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
             check_date(expires, "exp")
         until: float = expires + leeway
         if not now < until:  # written so that a NaN clock refuses everyone
-            raise InvalidToken("expired", _expired(now - expires))
+            # How long ago is told where a clock may be off; the claims are verified by then.
+            ago = now - expires
+            said = f"expired {_seconds(ago)} ago" if ago <= MAX_LEEWAY else "has expired"
+            raise InvalidToken("expired", f"The token {said}.")
         not_before = claims.get("nbf", _ABSENT)
         if not_before is not _ABSENT:  # null is there, and is not a date
             check_date(not_before, "nbf")
@@ -97,11 +100,6 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
         return until
 
     return check_more if also else check
-
-
-def _expired(ago: float) -> str:
-    """How long ago is told where a clock may be off; the claims are verified by then."""
-    return f"The token expired {_seconds(ago)} ago." if ago <= MAX_LEEWAY else "The token has expired."
 
 
 def _seconds(difference: float) -> str:

@@ -64,15 +64,21 @@ def token_behind(scheme: str, rest: bytes) -> bytes:
     """
     token = rest.strip(b" ")
     if not token:
-        error = InvalidRequest("malformed_header", f"There is no token after '{scheme} '.")
-        error.scheme = scheme
-        raise error
+        raise _malformed(scheme, f"There is no token after '{scheme} '.")
     return token
 
 
-def several_tokens(scheme: str = BEARER) -> InvalidRequest:
-    """The refusal of credentials of which `is_one_token` is not true."""
-    return InvalidRequest("malformed_header", f"There is more than one token after '{scheme} '.")
+def several_tokens(scheme: str = BEARER, seconds: float | None = None) -> InvalidRequest:
+    """The refusal of credentials of which `is_one_token` is not true, and how long it took."""
+    error = _malformed(scheme, f"There is more than one token after '{scheme} '.")
+    error.seconds = seconds
+    return error
+
+
+def _malformed(scheme: str, description: str) -> InvalidRequest:
+    error = InvalidRequest("malformed_header", description)
+    error.scheme = scheme
+    return error
 
 
 def is_one_token(credentials: bytes) -> bool:

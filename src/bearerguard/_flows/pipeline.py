@@ -113,11 +113,11 @@ class Pipeline:
         """Decide about a token, and whether this request may use it, with what is in memory.
 
         Args:
-            text: what ends with the token: the token itself, or the field value in which it came.
+            text: the token, or the field value in which it came.
             request: what presents it; None where a program asks about the token only.
             scheme: by which authentication scheme.
             resource: the URL of the API, where a guard knows it.
-            start: where in the text the token begins: one that was seen before is not cut out.
+            start: how many bytes of the text stand before the token, besides spaces.
 
         Returns:
             The verified token, or the flow of the stages that are left.
@@ -170,14 +170,14 @@ class Pipeline:
                     if noting is not None:
                         return noted(noting, AccessToken(text, verdict, now))
                 return AccessToken(text, verdict, now)
-        if start:
+        if start:  # a token that was seen before is not cut out
             raw = token_behind(scheme, text[start:])
             if len(raw) != len(text) - start or len(raw) < SIGNATURE_CHARACTERS_KEPT:
                 return self.admit(raw, request, scheme, resource)  # it was not found by what ends the text
             text = raw
         return self._admit_new(text, piece, request, scheme, resource, now)
 
-    def _admit_new(  # noqa: C901, PLR0912, PLR0917 - as above
+    def _admit_new(  # noqa: C901, PLR0912, PLR0917 - in the order of the checks, as a call more for each would be felt
         self,
         raw: bytes,
         piece: bytes,
@@ -186,7 +186,7 @@ class Pipeline:
         resource: str | None,
         now: float,
     ) -> AccessToken | Stages:
-        """Decide about a token of which nothing is remembered, or nothing that still holds."""
+        """Decide about a token of which nothing is remembered that still holds; the piece is its own."""
         try:
             head, body, tail, signing_input = split(raw)
             # Looked up here first: a call more would cost as much as the look-up.
@@ -401,9 +401,7 @@ class Pipeline:
             return chosen
         if issuer is None:
             raise InvalidToken("missing_claim", "The token has no 'iss' claim.")
-        error = InvalidToken("issuer", NOT_TRUSTED)
-        error.facts = {"issuers": tuple(self._by_issuer), "unverified_iss": issuer}
-        raise error
+        raise _of_nobody(issuer, tuple(self._by_issuer))
 
 
 def noted(noting: Noting, token: AccessToken, kid: str | None = None) -> Stages:
@@ -423,6 +421,13 @@ def _as_forged(error: InvalidToken) -> InvalidToken:
     alike = InvalidToken(error.reason, NOT_TRUSTED)
     alike.provider = error.provider
     return alike
+
+
+def _of_nobody(issuer: Any, issuers: tuple[str | None, ...]) -> InvalidToken:
+    """The refusal of an issuer that nobody here trusts."""
+    error = InvalidToken("issuer", NOT_TRUSTED)
+    error.facts = {"issuers": issuers, "unverified_iss": issuer}
+    return error
 
 
 def _issuer_in(raw: bytes) -> Any:

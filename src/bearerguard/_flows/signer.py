@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.claims import ClaimsSet
-from bearerguard._core.credentials import BEARER
+from bearerguard._core.credentials import BEARER, token_behind
 from bearerguard._core.shared_bound import SharedBound
 from bearerguard._flows.binding import Binding, Presented
 from bearerguard._flows.effects import AnswerSource, KeySource
@@ -72,12 +72,12 @@ class SignerPipeline(Pipeline):
         Raises:
             AuthError: the token is refused.
         """
-        raw = text[start:]
+        raw = token_behind(scheme, text[start:]) if start else text
         members = _header_of(raw) if len(raw) <= MAX_TOKEN_BYTES else None
         signer = None if members is None else members.get("signer")
         verifier = self._signers.get(signer) if isinstance(signer, str) else None
         if members is None or verifier is None:
-            return super().admit(text, request, scheme, resource, start)
+            return super().admit(raw, request, scheme, resource)
         return self._decide(Presented(raw, request, scheme, resource), members, verifier)
 
     def _decide(

@@ -120,6 +120,9 @@ class _StandIn(AccessToken):
         )
         self._end = minted.expires_at
 
+    def _text(self) -> bytes:
+        return self._raw  # which may be any text at all
+
     @property
     def expires_at(self) -> float | None:
         """When the token ends: every verified token does."""
