@@ -60,8 +60,7 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
         if not now < until:  # written so that a NaN clock refuses everyone
             # How long ago is told where a clock may be off; the claims are verified by then.
             ago = now - expires
-            said = f"expired {_seconds(ago)} ago" if ago <= MAX_LEEWAY else "has expired"
-            raise InvalidToken("expired", f"The token {said}.")
+            raise InvalidToken("expired", _expired(ago) if ago <= MAX_LEEWAY else "The token has expired.")
         not_before = claims.get("nbf", _ABSENT)
         if not_before is not _ABSENT:  # null is there, and is not a date
             check_date(not_before, "nbf")
@@ -100,6 +99,10 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
         return until
 
     return check_more if also else check
+
+
+def _expired(ago: float) -> str:
+    return f"The token expired {_seconds(ago)} ago."
 
 
 def _seconds(difference: float) -> str:
