@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from bearerguard import DPoP, Introspection, Provider, ResourceServer, scope
 from bearerguard._extra import extra
+from bearerguard.cli._interrupt import until_interrupted
 from bearerguard.testing import Issuer
 
 with extra("demo"):
@@ -312,6 +313,6 @@ def invite(console: Console, issuer: Issuer, address: str) -> None:
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     try:
-        threading.Event().wait()
+        until_interrupted()
     except KeyboardInterrupt:
         console.print("\nStopped.")

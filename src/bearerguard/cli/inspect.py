@@ -6,7 +6,6 @@ It asks `ResourceServer.explain`, and makes no check of its own. Nothing of what
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 
 from bearerguard import AccessToken, ConfigurationError, Provider, ResourceServer
@@ -14,6 +13,7 @@ from bearerguard._extra import extra
 from bearerguard.cli._command import output, run_command
 from bearerguard.cli._inspect.page import Inspected, page
 from bearerguard.cli._inspect.site import Pages, Site
+from bearerguard.cli._interrupt import until_interrupted
 from bearerguard.cli._request_file import NotARequest, RequestFromFile, request_in
 from bearerguard.cli._rule import NotARule, rule_in
 from bearerguard.cli._server import chosen_server
@@ -59,7 +59,7 @@ def _inspect(*, issuer: str | None, audience: tuple[str, ...], app: str | None, 
         with Site(pages_of(server, rule)) as site:
             terminal.print("The page is at this address, which is new at each start. Ctrl-C ends it.\n")
             terminal.print(site.url, style="bold", soft_wrap=True)
-            threading.Event().wait()
+            until_interrupted()
     except KeyboardInterrupt:
         print("\nStopped.")
     return 0

@@ -6,12 +6,12 @@ production, and it listens to nobody but this machine.
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
 from bearerguard._extra import extra
 from bearerguard.cli._command import output, run_command
+from bearerguard.cli._interrupt import until_interrupted
 from bearerguard.cli._members import claims_in, persona_in
 from bearerguard.cli._paste import API, Paste, paste_for
 from bearerguard.logging import on_one_line
@@ -98,7 +98,7 @@ def _issuer(
         with issuer.serve(port):
             token = _token(issuer, asked, opaque=opaque) if makes_token else None
             _tell(output(), issuer, people, uris, token)
-            threading.Event().wait()
+            until_interrupted()
     except KeyboardInterrupt:
         print("\nStopped.")
     except OSError:
