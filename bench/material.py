@@ -1,10 +1,10 @@
 """The keys and tokens that every measurement shares, minted once and written to files.
 
 Each process that measures, whatever its virtual environment or language, reads the same tokens, so that no
-verifier gets an easier one. Of the example and of the worst kinds there are more distinct tokens than what is
-measured remembers: going round the pool, a token comes back only after `POOL_SIZE - 1` others, and is new
-again. Of the others there are as many as a batch needs. No private key is written; tokens that expire within
-the hour are minted anew.
+verifier gets an easier one. Of the example and of the worst kinds there are more distinct tokens than the
+servers under test remember: going round the pool, a token comes back only after `POOL_SIZE - 1` others, and
+is new again. Of the others there are as many as a batch needs. No private key is written; tokens that expire
+within the hour are minted anew.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from bench.kinds import Kind
 from bench.material import EXAMPLE, SUBJECTS, Material
 
 LITTLE = 2 * 1024 * 1024
-"""Bytes: less than the verdicts of a pool of tokens take, of which each once."""
+"""Bytes: less than the verdicts of all tokens of a pool take."""
 
 
 def remember_little() -> None:
-    """Have tokens that come back after all others of their pool verified anew, as they are to be timed."""
+    """Forget a token before it comes back, so that each one of a pool is verified anew."""
     bearerguard.limit_verdict_memory(LITTLE)
 
 

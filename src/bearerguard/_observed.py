@@ -154,7 +154,7 @@ class ObservedPipeline:
         try:
             outcome = decide(text, request, scheme, resource, start)
         except AuthError as error:
-            if not isinstance(error, InvalidRequest):  # then there was no token to look at
+            if not isinstance(error, InvalidRequest):  # which has no token to look at
                 error.seconds = perf_counter() - since
             raise
         if type(outcome) is not AccessToken:

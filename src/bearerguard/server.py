@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Admission", "Driven", "ResourceServer"]
 
 E = TypeVar("E", bound=AuthError)
+_BEGINNING = slice(len(USUAL))
 
 
 @final
@@ -432,9 +433,6 @@ class ResourceServer(Explains, KnowsMetadata, Operated, Revokes):
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
-
-
-_BEGINNING = slice(len(USUAL))
 
 
 class _Closed:

@@ -60,7 +60,7 @@ def token_behind(scheme: str, rest: bytes) -> bytes:
     """Return the token in what stands behind the scheme, which may be set apart by more than one space.
 
     Raises:
-        InvalidRequest: `malformed_header`: there is none.
+        InvalidRequest: `malformed_header`, where nothing but spaces follows the scheme.
     """
     token = rest.strip(b" ")
     if not token:

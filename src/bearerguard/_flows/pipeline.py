@@ -102,7 +102,7 @@ class Pipeline:
         self._verdicts: WeighedGenerations[bytes, Verdict] = WeighedGenerations(memory)
         self._headers: Generations[bytes, Header] = Generations(CACHED_HEADERS)
 
-    def admit(  # noqa: C901 - a call more for each stage would be a tenth of a repeated token
+    def admit(
         self,
         text: bytes,
         request: Incoming | None = None,
@@ -157,36 +157,23 @@ class Pipeline:
                 if not known:
                     verdict.know(text[start:])
                 denylist = self._denylist
-                if denylist is not None and (
-                    verdict.cleared is not denylist.version or not denylist.since <= now < denylist.until
-                ):
-                    presented = Presented(text[start:], request, scheme, resource)
-                    if not denylist.since <= now < denylist.until:
-                        return self._after_hearing(verdict, presented, None)
-                    self._refuse_revoked(verdict, AccessToken(text, verdict, now), now)
-                if verdict.confirmation is not None or scheme is not BEARER:
-                    presented = Presented(text[start:], request, scheme, resource)
-                    noting = self._binding.prove(verdict, presented, now)
-                    if noting is not None:
-                        return noted(noting, AccessToken(text, verdict, now))
-                return AccessToken(text, verdict, now)
+                is_cleared = denylist is None or (
+                    verdict.cleared is denylist.version and denylist.since <= now < denylist.until
+                )
+                if is_cleared and verdict.confirmation is None and scheme is BEARER:
+                    return AccessToken(text, verdict, now)
+                return self._admit_by(verdict, Presented(text[start:], request, scheme, resource), now)
         if start:  # a token that was seen before is not cut out
             raw = token_behind(scheme, text[start:])
             if len(raw) != len(text) - start or len(raw) < SIGNATURE_CHARACTERS_KEPT:
                 return self.admit(raw, request, scheme, resource)  # it was not found by what ends the text
             text = raw
-        return self._admit_new(text, piece, request, scheme, resource, now)
+        return self._admit_new(text, request, scheme, resource, now)
 
-    def _admit_new(  # noqa: C901, PLR0912, PLR0917 - in the order of the checks, as a call more for each would be felt
-        self,
-        raw: bytes,
-        piece: bytes,
-        request: Incoming | None,
-        scheme: str,
-        resource: str | None,
-        now: float,
+    def _admit_new(
+        self, raw: bytes, request: Incoming | None, scheme: str, resource: str | None, now: float
     ) -> AccessToken | Stages:
-        """Decide about a token of which nothing is remembered that still holds; the piece is its own."""
+        """Decide about a token of which nothing is remembered that still holds."""
         try:
             head, body, tail, signing_input = split(raw)
             # Looked up here first: a call more would cost as much as the look-up.
@@ -233,22 +220,37 @@ class Pipeline:
                 claims = outcome.taken()
             hashed.update(b"." + tail)  # goes on from the signing input to the whole
             outcome.digest = hashed.digest()
-            self._verdicts.put(piece, outcome)
-            if self._revoked is not None:
-                if not self._revoked.has_heard(now):
-                    presented = Presented(raw, request, scheme, resource)
-                    return self._after_hearing(outcome, presented, claims)
-                self._refuse_revoked(outcome, AccessToken(raw, outcome, now, claims), now)
-            if outcome.confirmation is not None or scheme is not BEARER:
-                noting = self._binding.prove(outcome, Presented(raw, request, scheme, resource), now)
-                if noting is not None:
-                    return noted(noting, AccessToken(raw, outcome, now, claims), header.kid)
-            elif self._binding.proofs is not None:
-                self._binding.proofs.look_for_stray(request)
+            self._verdicts.put(raw[_PIECE], outcome)
+            if (
+                outcome.confirmation is not None
+                or scheme is not BEARER
+                or self._revoked is not None
+                or self._binding.proofs is not None
+            ):
+                presented = Presented(raw, request, scheme, resource)
+                return self._admit_by(outcome, presented, now, claims, header.kid)
         except AuthError as error:
             tell(error, header, verifier)
             raise
         return AccessToken(raw, outcome, now, claims)
+
+    def _admit_by(
+        self,
+        verdict: Verdict,
+        presented: Presented,
+        now: float,
+        claims: ClaimsSet | None = None,
+        kid: str | None = None,
+    ) -> AccessToken | Stages:
+        """Decide whether a request may use a token of which there is a verdict, with what is in memory."""
+        token, revoked = AccessToken(presented.token, verdict, now, claims), self._revoked
+        if revoked is not None:
+            if not revoked.has_heard(now):
+                return self._after_hearing(verdict, presented, claims)
+            if verdict.cleared is not revoked.list.version:
+                revoked.refuse(verdict, token, now)
+        noting = self._prove(verdict, presented, now)
+        return token if noting is None else noted(noting, token, kid)
 
     def apart(self) -> Pipeline:
         """Return the same pipeline for one explanation: it remembers no token, and spends no proof."""
@@ -347,20 +349,16 @@ class Pipeline:
             yield from revoked.hear(verdict)
         revoked.refuse(verdict, token, self._clock())
 
-    def _refuse_revoked(self, verdict: Verdict, token: AccessToken, now: float) -> None:
-        assert self._revoked is not None  # noqa: S101 - asked only where there is one
-        self._revoked.refuse(verdict, token, now)
-
     def _proven(self, verdict: Verdict, presented: Presented) -> Noting:
         """Have proven what a token is bound to, and wait for where that is noted."""
-        noting = self._prove(verdict, presented)
+        noting = self._prove(verdict, presented, self._clock())
         if noting is not None:
             yield from noting
 
-    def _prove(self, verdict: Verdict, presented: Presented) -> Noting | None:
-        """Have proven what a token is bound to, after a wait; return what is left of that."""
+    def _prove(self, verdict: Verdict, presented: Presented, now: float) -> Noting | None:
+        """Have proven what a token is bound to; return what is left of that."""
         if verdict.confirmation is not None or presented.scheme is not BEARER:
-            return self._binding.prove(verdict, presented, self._clock())
+            return self._binding.prove(verdict, presented, now)
         if self._binding.proofs is not None:
             self._binding.proofs.look_for_stray(presented.request)
         return None

@@ -12,19 +12,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bearerguard._core.claims import ClaimsSet
-from bearerguard._core.credentials import BEARER, token_behind
 from bearerguard._core.shared_bound import SharedBound
 from bearerguard._flows.binding import Binding, Presented
 from bearerguard._flows.effects import AnswerSource, KeySource
 from bearerguard._flows.jwt import Deciding, SameIssuer, Verdict
-from bearerguard._flows.pipeline import Pipeline, Stages, noted, tell
+from bearerguard._flows.pipeline import Pipeline, Stages, tell
 from bearerguard._flows.trust import OneVerifier, one_of, verifier_of
 from bearerguard._jose import base64url
 from bearerguard._jose.hashing import hash_of
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import Header, parse_header
-from bearerguard._limits import MAX_TOKEN_BYTES
 from bearerguard.errors import AuthError, InvalidToken
 from bearerguard.provider import Provider
 from bearerguard.request import Incoming
@@ -59,29 +57,18 @@ class SignerPipeline(Pipeline):
                 signers.setdefault(provider.signer, []).append(verifier_of(provider, source, clock))
         self._signers = {signer: one_of(same) for signer, same in signers.items()}
 
-    def admit(
-        self,
-        text: bytes,
-        request: Incoming | None = None,
-        scheme: str = BEARER,
-        resource: str | None = None,
-        start: int = 0,
+    def _admit_new(
+        self, raw: bytes, request: Incoming | None, scheme: str, resource: str | None, now: float
     ) -> AccessToken | Stages:
-        """Decide about a token, as `Pipeline.admit` does.
-
-        Raises:
-            AuthError: the token is refused.
-        """
-        raw = token_behind(scheme, text[start:]) if start else text
-        members = _header_of(raw) if len(raw) <= MAX_TOKEN_BYTES else None
+        members = _header_of(raw)
         signer = None if members is None else members.get("signer")
         verifier = self._signers.get(signer) if isinstance(signer, str) else None
         if members is None or verifier is None:
-            return super().admit(raw, request, scheme, resource)
-        return self._decide(Presented(raw, request, scheme, resource), members, verifier)
+            return super()._admit_new(raw, request, scheme, resource, now)
+        return self._decide(Presented(raw, request, scheme, resource), members, verifier, now)
 
     def _decide(
-        self, presented: Presented, members: dict[str, Any], verifier: OneVerifier | SameIssuer
+        self, presented: Presented, members: dict[str, Any], verifier: OneVerifier | SameIssuer, now: float
     ) -> AccessToken | Stages:
         raw = presented.token
         signing_input, _, tail = raw.rpartition(b".")
@@ -97,21 +84,16 @@ class SignerPipeline(Pipeline):
         if claims is None:
             raise InvalidToken("malformed", "The token's payload has too many arrays and objects.")
         claims |= {name: members[name] for name in _IN_THE_HEADER if name in members}
-        parts = (header, claims, b"", signing_input, signature, hash_of(signing_input), self._clock())
+        parts = (header, claims, b"", signing_input, signature, hash_of(signing_input), now)
         try:
             outcome = verifier.decide(*parts)
             if not isinstance(outcome, Verdict):
                 return self._after(outcome, presented, header, claims, verifier)
-            verdict, token = outcome, self._token(presented, outcome, claims)
-            if self._revoked is not None:
-                if not self._revoked.has_heard(self._clock()):
-                    return self._after_hearing(verdict, presented, claims)
-                self._refuse_revoked(verdict, token, self._clock())
-            noting = self._prove(verdict, presented)
+            outcome.kept = kept_of(claims)
+            return self._admit_by(outcome, presented, now, kid=header.kid)
         except AuthError as error:
             tell(error, header, verifier)
             raise
-        return token if noting is None else noted(noting, token, header.kid)
 
     def _after(
         self,
@@ -123,18 +105,14 @@ class SignerPipeline(Pipeline):
     ) -> Stages:
         try:
             verdict = yield from deciding
-            token = self._token(presented, verdict, claims)
+            verdict.kept = kept_of(claims)
+            token = AccessToken(presented.token, verdict, verdict.since)
             yield from self._unless_revoked(verdict, token)
             yield from self._proven(verdict, presented)
         except AuthError as error:
             tell(error, header, verifier)
             raise
         return token
-
-    @staticmethod
-    def _token(presented: Presented, verdict: Verdict, claims: ClaimsSet) -> AccessToken:
-        verdict.kept = kept_of(claims)
-        return AccessToken(presented.token, verdict, verdict.since)
 
 
 def _header_of(raw: bytes) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ __all__ = ["until_interrupted"]
 def until_interrupted() -> NoReturn:
     """Wait until Ctrl-C raises `KeyboardInterrupt`.
 
-    By the second: Python notices one that comes just before a wait begins only when that has ended.
+    It waits a second at a time: a Ctrl-C that arrives just before a wait begins is noticed only when that
+    wait ends.
     """
     while True:
         time.sleep(1)

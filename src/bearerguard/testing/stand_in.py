@@ -69,7 +69,7 @@ def standing_in(
     issuer = Issuer()
     admit = Pipeline.admit
 
-    def admit_exchanged(  # noqa: PLR0917 - as what it stands for
+    def admit_exchanged(  # noqa: PLR0917 - the first is the `self` of `Pipeline.admit`, which it replaces
         pipeline: Pipeline,
         text: bytes,
         request: Incoming | None = None,
