@@ -12,7 +12,7 @@ import pytest
 from bearerguard import AccessToken, AuthError, Provider
 from bearerguard._core.credentials import BEARER
 from bearerguard._core.denylist import Denylist, Entry, Kind, named, plain_name, single
-from bearerguard._flows.binding import Binding, Presented
+from bearerguard._flows.binding import ANYBODY, Binding, Presented
 from bearerguard._flows.effects import Answered, AskIntrospection, HearRevocations, WaitForKeys
 from bearerguard._flows.jwt import Effect, Verdict
 from bearerguard._flows.pipeline import Pipeline
@@ -215,6 +215,19 @@ def test_a_token_that_is_remembered_costs_no_call_more_where_tokens_may_be_taken
         for _ in range(3):
             assert isinstance(pipeline.admit(raw), AccessToken)
     assert calls_of(lambda: server.pipeline.admit(raw)) == calls_of(lambda: plain.admit(raw))
+
+
+def test_a_bound_token_that_is_remembered_is_looked_up_only_where_the_list_has_changed() -> None:
+    server = Server(binding=ANYBODY)
+    bound = ISSUER.token(cnf={"jkt": "0" * 43}).encode()
+    for _ in range(3):
+        server.admit(bound)
+    again = calls_of(lambda: server.pipeline.admit(bound))
+    server.revoke("sub", "somebody-else")
+    assert calls_of(lambda: server.pipeline.admit(bound)) > again
+    assert calls_of(lambda: server.pipeline.admit(bound)) == again
+    server.revoke("sub", "user-1")
+    assert server.refusal(bound).reason == "revoked"
 
 
 class Watched:
