@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bearerguard import AccessToken, AuthError, ProviderUnavailable
+from bearerguard import AccessToken, AuthError, InvalidToken, ProviderUnavailable
 from bearerguard._flows.effects import WaitForKeys
 from bearerguard.testing import Clock, Issuer
-from tests.flows.pipeline import JWKS, NOW, TOKEN, Admitting, StubSource, accepted, admitting, refusal, wanted
+from tests.flows.pipeline import (
+    ISSUER,
+    JWKS,
+    NOW,
+    TOKEN,
+    Admitting,
+    StubSource,
+    accepted,
+    admitting,
+    refusal,
+    wanted,
+)
 
 Publish = Callable[[StubSource], None]
 
@@ -43,6 +54,26 @@ def test_keys_that_are_fresh_are_not_refreshed() -> None:
     source.key_set = replace(source.key_set, fetched_at=NOW)
     finished(server)
     assert source.asked_ahead == []
+
+
+def test_of_a_token_that_comes_while_another_waits_only_the_issuer_is_read_before_the_wait() -> None:
+    unreadable = ISSUER.sign(b'{"iss":"%s","sub":"\xff"}' % ISSUER.url.encode())
+    source = StubSource()
+    server = admitting(source)
+    with pytest.raises(InvalidToken):
+        server.attempt(unreadable)
+    wanted(server.attempt(TOKEN))
+    first = server.stages
+    assert wanted(server.attempt(unreadable)).cause == "missing"
+    source.publish(JWKS)
+    with pytest.raises(InvalidToken) as refused:
+        finished(server)
+    assert refused.value.reason == "malformed"
+    server.stages = first
+    assert finished(server).subject == "user-1"
+    source.key_set = None
+    with pytest.raises(InvalidToken):
+        server.attempt(unreadable)
 
 
 def test_keys_that_grew_too_old_meanwhile_are_not_used() -> None:

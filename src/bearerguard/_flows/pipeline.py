@@ -101,6 +101,7 @@ class Pipeline:
         self._by_issuer, self._by_template = trust.by_issuer, trust.by_template
         self._verdicts: WeighedGenerations[bytes, Verdict] = WeighedGenerations(memory)
         self._headers: Generations[bytes, Header] = Generations(CACHED_HEADERS)
+        self._is_waiting = False  # for keys; many may, so of those that come then only `iss` is read before
 
     def admit(
         self,
@@ -186,7 +187,7 @@ class Pipeline:
             )
         try:
             payload = base64url.decode(body)
-            claims = decode_small_object(payload)
+            claims = None if self._is_waiting else decode_small_object(payload)
             issuer = unread_issuer(payload) if claims is None else claims.get("iss")
         except ValueError:
             return self._of_no_jwt(
@@ -246,7 +247,7 @@ class Pipeline:
         token, revoked = AccessToken(presented.token, verdict, now, claims), self._revoked
         if revoked is not None:
             if not revoked.has_heard(now):
-                return self._after_hearing(verdict, presented, claims)
+                return self._granted(token, verdict, presented)
             if verdict.cleared is not revoked.list.version:
                 revoked.refuse(verdict, token, now)
         noting = self._prove(verdict, presented, now)
@@ -282,18 +283,20 @@ class Pipeline:
     ) -> Stages:
         raw = presented.token
         try:
-            verdict = yield from deciding
+            self._is_waiting = True
+            try:
+                verdict = yield from deciding
+            finally:
+                self._is_waiting = False
             if claims is None:
                 claims = verdict.taken()
             self._keep(raw, verdict)
             # Where its provider was asked too, the verdict has the claims of both.
             token = AccessToken(raw, verdict, verdict.since, claims if verdict.kept is None else None)
-            yield from self._unless_revoked(verdict, token)
-            yield from self._proven(verdict, presented)
+            return (yield from self._granted(token, verdict, presented))
         except AuthError as error:
             tell(error, header, verifier)
             raise
-        return token
 
     def _of_no_jwt(self, refusal: InvalidToken, presented: Presented, now: float) -> Stages:
         """Have providers asked about what is not a JWT that is verified here; without one refuse it.
@@ -329,31 +332,19 @@ class Pipeline:
             raise (_as_forged(error) if is_forged else error) from None
         self._keep(presented.token, verdict)
         token = AccessToken(presented.token, verdict, verdict.since)
-        yield from self._unless_revoked(verdict, token)
-        yield from self._proven(verdict, presented)
-        return token
+        return (yield from self._granted(token, verdict, presented))
 
-    def _after_hearing(self, verdict: Verdict, presented: Presented, claims: ClaimsSet | None) -> Stages:
-        """Go on with a token of which there is a verdict, once it was heard what is revoked."""
-        token = AccessToken(presented.token, verdict, self._clock(), claims)
-        yield from self._unless_revoked(verdict, token)
-        yield from self._proven(verdict, presented)
-        return token
-
-    def _unless_revoked(self, verdict: Verdict, token: AccessToken) -> Generator[Effect, Any, None]:
-        """Refuse a token that was revoked; hear first what was, where that is not known."""
+    def _granted(self, token: AccessToken, verdict: Verdict, presented: Presented) -> Stages:
+        """Go on behind the verdict: hear what was revoked, if need be, and have the binding proven."""
         revoked = self._revoked
-        if revoked is None:
-            return
-        if not revoked.has_heard(self._clock()):
-            yield from revoked.hear(verdict)
-        revoked.refuse(verdict, token, self._clock())
-
-    def _proven(self, verdict: Verdict, presented: Presented) -> Noting:
-        """Have proven what a token is bound to, and wait for where that is noted."""
+        if revoked is not None:
+            if not revoked.has_heard(self._clock()):
+                yield from revoked.hear(verdict)
+            revoked.refuse(verdict, token, self._clock())
         noting = self._prove(verdict, presented, self._clock())
         if noting is not None:
             yield from noting
+        return token
 
     def _prove(self, verdict: Verdict, presented: Presented, now: float) -> Noting | None:
         """Have proven what a token is bound to; return what is left of that."""

@@ -107,12 +107,10 @@ class SignerPipeline(Pipeline):
             verdict = yield from deciding
             verdict.kept = kept_of(claims)
             token = AccessToken(presented.token, verdict, verdict.since)
-            yield from self._unless_revoked(verdict, token)
-            yield from self._proven(verdict, presented)
+            return (yield from self._granted(token, verdict, presented))
         except AuthError as error:
             tell(error, header, verifier)
             raise
-        return token
 
 
 def _header_of(raw: bytes) -> dict[str, Any] | None:
