@@ -4,6 +4,7 @@
 # The first of these that is 3.11 or newer makes the virtual environment.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 VENV ?= .venv
+PINS ?= requirements/test.txt
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # A data file per environment, so that several interpreters may run the suite at once.
@@ -151,9 +152,9 @@ $(VENV)/pyvenv.cfg:
 	echo "Install one, or say where it is: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
 	exit 1
 
-$(VENV)/.test: requirements/test.txt pyproject.toml | $(VENV)/pyvenv.cfg
-	@echo "$(VENV): installing requirements/test.txt"
-	@$(PIP) install -qq --require-hashes --no-deps -r requirements/test.txt
+$(VENV)/.test: $(PINS) pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "$(VENV): installing $(PINS)"
+	@$(PIP) install -qq --require-hashes --no-deps -r $(PINS)
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 

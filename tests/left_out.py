@@ -1,6 +1,6 @@
 """What a run of the suite leaves out, and says so.
 
-Only `.ci/run` leaves anything out. The MCP SDK and FastMCP want a newer httpx2 than the oldest that the
+Only `.ci/run` leaves anything out. There is no gRPC for a free-threaded Python. The MCP SDK and FastMCP want a newer httpx2 than the oldest that the
 library takes, so their doors are tried in a run of their own. And what is real (providers, proxies, stores,
 browsers, other people's packages) is tried on one interpreter only, as it takes its time.
 """
@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 
 LEFT_OUT = frozenset(os.environ.get("BEARERGUARD_LEFT_OUT", "").split())
-"""`mcp`, `real`, or both."""
+"""Any of `grpc`, `mcp` and `real`."""
 
 FILES = {
+    "grpc": ["doors/test_grpc_guard.py", "examples/test_grpc_server.py"],
     "mcp": [
         "doors/test_fastmcp.py",
         "doors/test_mcp_functions.py",

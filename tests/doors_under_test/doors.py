@@ -16,7 +16,6 @@ from tests.doors_under_test import (
     drf_doors,
     fastapi_doors,
     flask_doors,
-    grpc_doors,
     layabauth_doors,
     litestar_doors,
     ninja_doors,
@@ -77,10 +76,15 @@ DOORS: tuple[Door, ...] = (
     ninja_doors.RouterOfAPI(),
     layabauth_doors.StarletteBackend(),
     layabauth_doors.FlaskDecorator(),
-    grpc_doors.Task(),
-    grpc_doors.FunctionOfTasks(),
-    grpc_doors.Function(),
 )
+if "grpc" not in LEFT_OUT:
+    from tests.doors_under_test import grpc_doors
+
+    DOORS += (
+        grpc_doors.Task(),
+        grpc_doors.FunctionOfTasks(),
+        grpc_doors.Function(),
+    )
 if "mcp" not in LEFT_OUT:
     from tests.doors_under_test import mcp_doors
 
