@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bearerguard._flows.effects import StoreFailed
 from bearerguard.cli._doctor.findings import Finding
 from bearerguard.errors import ConfigurationError
 from bearerguard.explain.situation import duration, shown
-from bearerguard.stores.redis import RedisStore
+
+if TYPE_CHECKING:  # redis-py is an extra, which a program without a store does not have
+    from bearerguard.stores.redis import RedisStore
 
 __all__ = ["StoreFacts", "about_revocations", "about_store", "facts_of"]
 
