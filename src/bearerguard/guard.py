@@ -29,6 +29,7 @@ from bearerguard.endpoints import Endpoint, metadata_endpoint, readiness_endpoin
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
 from bearerguard.request import Incoming
 from bearerguard.rules import Rule, authenticated
+from bearerguard.rules.algebra import checked_rule
 from bearerguard.server import ResourceServer
 from bearerguard.token import AccessToken, judged
 
@@ -141,11 +142,7 @@ class BaseGuard:
         """
         if optional and rule is None:  # it asks for nothing that the metadata could name
             return Demand(authenticated, True, authenticated.is_constant)
-        rule = authenticated if rule is None else rule
-        if not isinstance(rule, Rule):
-            raise ConfigurationError(
-                f"{rule!r:.80} is not a rule: write scope('...'), role('...') or the like."
-            )
+        rule = authenticated if rule is None else checked_rule(rule)
         self._rules[rule] = None
         return Demand(rule, optional, rule.is_constant)
 
