@@ -84,9 +84,8 @@ def about_store(facts: StoreFacts) -> list[Finding]:
         return [
             Finding(
                 "error", "store", f"cannot be asked: {shown(facts.failure)[1:-1]}",
-                "Requests whose proofs have to be noted are answered 503 until it can: look at its address, "
-                "its "
-                "password, and the network between.",
+                "Until it can, requests that need it (for proofs, for revocations) are answered 503: look at "
+                "its address, its password, and the network between.",
             )
         ]  # fmt: skip
     return [_about_speed(facts), *_about_engine(facts), _about_memory(facts), _about_sealing(facts)]
