@@ -7,7 +7,9 @@ see "Write your own door" in the documentation.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -127,6 +129,8 @@ class BaseGuard:
         )
         # The rules asked for so far, in order, each once.
         self._rules: dict[Rule, None] = {}
+        # By their id: the views that decorators of this guard were given, and whose rules they do not know.
+        self._below: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     # -- for doors -----------------------------------------------------------------------------------
 
@@ -145,6 +149,30 @@ class BaseGuard:
         rule = authenticated if rule is None else checked_rule(rule)
         self._rules[rule] = None
         return Demand(rule, optional, rule.is_constant)
+
+    def _stands_below(self, view: Any) -> None:
+        """Note a view that a decorator of this guard was given."""
+        with suppress(TypeError):  # some callable objects cannot be referred to weakly
+            self._below[id(view)] = view
+
+    def _check_served(self, views: Iterable[Any], decorator: str) -> None:
+        """Check that an application serves what this guard's decorators return, not only what they are given.
+
+        Args:
+            views: what the application serves.
+            decorator: what registers a view.
+
+        Raises:
+            ConfigurationError: a view is served without its rule, and nowhere with it.
+        """
+        served = list(views)
+        behind = {id(inner) for view in served for inner in _inner(view)}
+        for view in served:
+            if self._below.get(id(view)) is view and id(view) not in behind:
+                raise ConfigurationError(
+                    f"{getattr(view, '__name__', view)} is served without its rule: write {decorator} above "
+                    "@guard.requires(...), since it registers what stands below it."
+                )
 
     def admit(self, request: Incoming, demand: Demand) -> AccessToken | None:
         """Return the token of a request that meets a demand; None only where it is optional.
@@ -322,6 +350,16 @@ def _try(body: Body) -> tuple[str, bytes] | None:
             f"body raises {type(problem).__name__} for a request without a token: it is called with the "
             "AuthError, and returns a media type and bytes."
         ) from problem
+
+
+def _inner(view: Any) -> Iterable[Any]:
+    """What a view was made of: the functions that it wraps, or the classes that it derives from."""
+    if isinstance(view, type):
+        return view.__mro__[1:]
+    found: list[Any] = []
+    while (view := getattr(view, "__wrapped__", None)) is not None and view not in found:
+        found.append(view)
+    return found
 
 
 def exact_paths(public_paths: Iterable[str] | None) -> frozenset[str]:
