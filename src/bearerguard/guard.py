@@ -366,7 +366,7 @@ def exact_paths(public_paths: Iterable[str] | None) -> frozenset[str]:
     """Return public paths as a set; one string is one path.
 
     Raises:
-        ConfigurationError: they are not strings.
+        ConfigurationError: they are not paths, which begin with a slash.
     """
     try:
         given = (
@@ -374,9 +374,10 @@ def exact_paths(public_paths: Iterable[str] | None) -> frozenset[str]:
         )
     except TypeError:
         given = ("",)
-    if not all(isinstance(path, str) and path for path in given):
+    if not all(isinstance(path, str) and path.startswith("/") for path in given):
         raise ConfigurationError(
-            f"public_paths is {public_paths!r:.80}: give full paths, such as {{'/health'}}."
+            f"public_paths is {public_paths!r:.80}: give full paths, from the first '/' on, such as "
+            "{'/health'}."
         )
     return frozenset(given)
 
