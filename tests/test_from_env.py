@@ -327,6 +327,13 @@ def test_no_error_shows_a_value(variables: dict[str, str]) -> None:
     assert message.startswith("BEARERGUARD_")
 
 
+def test_an_error_that_would_show_a_value_names_its_variable() -> None:
+    message = refused(ISSUER=SECRET, AUDIENCE=API)
+    assert message == (
+        "BEARERGUARD_ISSUER cannot be used; the reason shows what it holds: to see it, give that to Provider."
+    )
+
+
 def test_a_resource_that_is_not_a_url_is_refused_without_being_shown() -> None:
     environ = {"BEARERGUARD_ISSUER": ISSUER, "BEARERGUARD_AUDIENCE": API, "BEARERGUARD_RESOURCE": SECRET}
     with pytest.raises(ConfigurationError, match="BEARERGUARD_RESOURCE is not the URL of an API") as problem:

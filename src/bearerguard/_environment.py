@@ -328,8 +328,10 @@ def _without_values(prefix: str, message: str, given: Mapping[str, Any], spell: 
     for name, value in given.items():
         for text in _texts_in(value):
             problem = problem.replace(repr(text), f"that of {prefix}{spell(name)}")
-    if any(_shows(problem, text) for value in given.values() for text in _texts_in(value)):
-        problem = "an option cannot be used; it is not shown here, as it may be a secret"
+    shown = [name for name, value in given.items() if any(_shows(problem, text) for text in _texts_in(value))]
+    if shown:
+        named = " or ".join(f"{prefix}{spell(name)}" for name in shown)
+        problem = f"{named} cannot be used; the reason shows what it holds: to see it, give that to Provider"
     start = problem if problem.startswith(prefix) else f"{prefix.rstrip('.')}...: {problem}"
     return start if start.endswith(".") else f"{start}."
 
