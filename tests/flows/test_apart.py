@@ -56,6 +56,7 @@ def test_places_stay_where_they_are() -> None:
     raw, _, pipeline = places.apart().found(proofs.request(token=TOKEN, scheme="Bearer"))
     assert raw == TOKEN.encode()
     assert pipeline not in places._pipelines.values()
+    assert isinstance(pipeline.admit(raw), AccessToken)
 
 
 def admit(pipeline: Pipeline, request: Any) -> Any:
