@@ -12,7 +12,6 @@ from bearerguard import (
     AccessDenied,
     AccessToken,
     AuthError,
-    ClientCertificate,
     Cookie,
     Header,
     InvalidRequest,
@@ -28,7 +27,7 @@ from bearerguard._flows.places import Places
 from bearerguard.request import BareHeaders, Incoming
 from tests.certificates import certificate_der, x5t_s256
 from tests.flows import asking
-from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource
+from tests.flows.pipeline import FROM_PROXY, ISSUER, JWKS, NOW, TOKEN, StubSource, showing
 
 IAP = Header("X-Goog-IAP-JWT-Assertion")
 PROXIED = Header("X-Forwarded-Access-Token", peers=["10.0.0.0/8"])
@@ -99,11 +98,11 @@ def test_a_token_that_only_its_provider_can_read_may_stand_elsewhere_too() -> No
 def test_a_token_that_is_bound_to_a_certificate_may_stand_elsewhere_too() -> None:
     certificate = certificate_der()
     provider = Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS, source=IAP)
-    binding = Binding(certificate=ClientCertificate.from_tls())
+    binding = Binding(certificate=FROM_PROXY)
     where = Places([(provider, StubSource(JWKS))], lambda: NOW, RESOURCE, binding=binding)
     bound = ISSUER.token(cnf={"x5t#S256": x5t_s256(certificate)})
     for shown, is_owner in ((certificate, True), (certificate_der(), False)):
-        asked = Request("GET", RESOURCE, [(IAP.name, bound)], certificate=shown)
+        asked = showing(shown, (IAP.name, bound))
         raw, scheme, pipeline = where.found(asked)
         if is_owner:
             assert isinstance(pipeline.admit(raw, asked, scheme), AccessToken)

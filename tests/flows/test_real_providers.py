@@ -14,7 +14,6 @@ from msgspec.structs import astuple
 from bearerguard import (
     AccessToken,
     AuthError,
-    ClientCertificate,
     ConfigurationError,
     InvalidToken,
     Profile,
@@ -44,7 +43,17 @@ from bearerguard.errors import InvalidDPoPProof
 from bearerguard.testing import SigningKey
 from tests.certificates import certificate_der, x5t_s256
 from tests.flows import asking
-from tests.flows.pipeline import ISSUER, JWKS, NOW, Admitting, StubSource, admitted, refusal
+from tests.flows.pipeline import (
+    FROM_PROXY,
+    ISSUER,
+    JWKS,
+    NOW,
+    Admitting,
+    StubSource,
+    admitted,
+    refusal,
+    showing,
+)
 
 PLACE = "https://login.example/{tid}/v2.0"
 KEYS = "https://login.example/keys"
@@ -740,28 +749,23 @@ def test_a_server_without_load_balancers_has_the_plain_pipeline() -> None:
 LEAF = certificate_der()
 
 
-def shown(certificate: bytes | None) -> Request:
-    """A request over TLS with a client's certificate, which the server itself saw."""
-    return Request("GET", "https://api.example/orders", [], certificate=certificate)
-
-
 @pytest.mark.parametrize("waits", [False, True])
 def test_tokens_of_a_load_balancer_are_as_bound_as_any_other(waits: bool) -> None:
-    binding = Binding(certificate=ClientCertificate.from_tls())
+    binding = Binding(certificate=FROM_PROXY)
     source = StubSource() if waits else StubSource(JWKS)
     server = balancer(StubKeysByKid({KID: source}), binding=binding)
     cnf = {"cnf": {"x5t#S256": x5t_s256(LEAF)}}
     raw = of_balancer(json.dumps({"sub": "ada", **cnf}).encode())
-    for request, expected in ((shown(LEAF), None), (shown(certificate_der()), "certificate")):
+    for request, expected in ((showing(LEAF), None), (showing(certificate_der()), "certificate")):
         source.key_set = None if waits else source.key_set
         assert ended(server.pipeline, raw, request, source) == expected
 
 
 def test_the_tokens_of_other_issuers_are_bound_beside_a_load_balancer_too() -> None:
-    server = balancer(balancers_keys(), binding=Binding(certificate=ClientCertificate.from_tls()))
+    server = balancer(balancers_keys(), binding=Binding(certificate=FROM_PROXY))
     raw = ISSUER.token(cnf={"x5t#S256": x5t_s256(LEAF)}).encode()
-    assert ended(server.pipeline, raw, shown(LEAF)) is None
-    assert ended(server.pipeline, raw, shown(certificate_der())) == "certificate"
+    assert ended(server.pipeline, raw, showing(LEAF)) is None
+    assert ended(server.pipeline, raw, showing(certificate_der())) == "certificate"
 
 
 def ended(pipeline: Pipeline, raw: bytes, request: Request, source: StubSource | None = None) -> str | None:
@@ -785,7 +789,7 @@ def ended(pipeline: Pipeline, raw: bytes, request: Request, source: StubSource |
 def test_a_proof_beside_a_load_balancer_is_for_the_address_that_the_guard_knows() -> None:
     proving: Any = Proving()
     server = balancer(balancers_keys(), binding=Binding(proving))
-    request = shown(None)
+    request = Request("GET", "https://api.example/orders", [])
     bound = {"jkt": "0" * 43}
     said = json.dumps({"sub": "ada", "cnf": bound}).encode()
     for raw in (of_balancer(said), ISSUER.token(cnf=bound).encode()):

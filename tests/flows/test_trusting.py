@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bearerguard import AccessToken, AuthError, ClientCertificate, Provider, Request
+from bearerguard import AccessToken, AuthError, Provider
 from bearerguard._core.denylist import Denylist, Entry, named, plain_name
 from bearerguard._flows.binding import Binding
 from bearerguard._flows.effects import Resolution, ResolveIssuer, WaitForKeys
@@ -16,7 +16,7 @@ from bearerguard._flows.pipeline import Pipeline
 from bearerguard._flows.revocation import Revoked
 from bearerguard._flows.trusting import TrustedIssuer, TrustingPipeline
 from tests.certificates import certificate_der, x5t_s256
-from tests.flows.pipeline import ISSUER, JWKS, NOW, StubSource
+from tests.flows.pipeline import FROM_PROXY, ISSUER, JWKS, NOW, StubSource, showing
 
 KEYS = "https://issuer.test/jwks"
 
@@ -147,18 +147,14 @@ def test_a_bound_token_of_an_issuer_that_is_trusted_needs_its_certificate(
     register: StubRegister, of: Callable[[Pipeline], Pipeline]
 ) -> None:
     register.known[ISSUER.url] = register.trusted(StubSource(JWKS))
-    binding = Binding(certificate=ClientCertificate.from_tls())
+    binding = Binding(certificate=FROM_PROXY)
     pipeline = of(TrustingPipeline(register, lambda: NOW, binding))
     certificate = certificate_der()
     raw = ISSUER.token(cnf={"x5t#S256": x5t_s256(certificate)}).encode()
-    assert isinstance(pipeline.admit(raw, shown(certificate)), AccessToken)
+    assert isinstance(pipeline.admit(raw, showing(certificate)), AccessToken)
     with pytest.raises(AuthError) as refused:
-        pipeline.admit(raw, shown(certificate_der()))
+        pipeline.admit(raw, showing(certificate_der()))
     assert refused.value.reason == "certificate"
-
-
-def shown(certificate: bytes) -> Request:
-    return Request("GET", "https://api.test/orders", [], certificate=certificate)
 
 
 class Ear:
