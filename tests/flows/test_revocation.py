@@ -310,6 +310,15 @@ def test_what_was_revoked_is_heard_first_where_it_is_not_known(times: int) -> No
     assert server.refusal().reason == "revoked"
 
 
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_a_token_that_is_looked_up_is_dated_by_its_own_request(is_silent: bool) -> None:
+    server = Server()
+    for server.now in (NOW, NOW + 1):
+        if is_silent:
+            silent(server)
+        assert server.admit().verified_at == server.now
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_request_is_answered_503_while_nothing_can_be_heard(times: int) -> None:
     server = Server()
