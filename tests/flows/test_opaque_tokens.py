@@ -469,6 +469,7 @@ def test_a_jwt_that_nobody_vouches_for_is_refused_in_the_words_for_forged_ones()
     _, forged = words(server, ISSUER.forged())
     assert words(server, FOREIGN) == ("inactive", forged)
     assert words(server, FOREIGN) == ("inactive", forged), "from memory too"
+    assert server.refusal(FOREIGN).provider == "login"
     assert words(server, OPAQUE) != ("inactive", forged), "an opaque token names no issuer"
     server = Server(provider(token_prefix="lg_"))
     assert words(server, FOREIGN) == ("malformed", forged)

@@ -149,6 +149,17 @@ def test_whatever_a_provider_refuses_operators_are_told_which_and_for_what_key()
         assert (refused.provider, refused.kid) == ("a", kid), refused.reason
 
 
+def test_operators_are_told_of_whom_a_token_says_it_is_and_who_is_trusted() -> None:
+    refused = refusal(admitting(StubSource(JWKS)), ISSUER.token(iss="https://another.example"))
+    assert refused.facts == {"issuers": (ISSUER.url,), "unverified_iss": "https://another.example"}
+
+
+def test_a_token_that_does_not_say_who_issued_it_is_told_so() -> None:
+    server = admitting(StubSource(JWKS))
+    assert refusal(server, ISSUER.token(iss=None)).description == "The token has no 'iss' claim."
+    assert refusal(server, ISSUER.token(iss=7)).description == "The token's 'iss' claim is malformed."
+
+
 def test_only_the_algorithms_of_the_provider_are_accepted() -> None:
     server = admitting(StubSource(JWKS), algorithms=["RS256"])
     assert refusal(server, TOKEN).reason == "algorithm"
