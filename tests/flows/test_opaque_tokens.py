@@ -23,6 +23,7 @@ from bearerguard._core.shared_bound import weight_of
 from bearerguard._flows.binding import Binding
 from bearerguard._flows.effects import Answered, AskIntrospection, ReplayKey
 from bearerguard._flows.jwt import Verdict
+from bearerguard._flows.pipeline import Pipeline
 from bearerguard._flows.proof_checks import ProofChecks
 from bearerguard._limits import (
     CONFIRMATION_BYTES,
@@ -34,8 +35,8 @@ from bearerguard._limits import (
 )
 from bearerguard.provider import ANY_JWT
 from bearerguard.testing import Issuer
-from tests.flows.asking import OPAQUE, Server, active, provider
-from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN
+from tests.flows.asking import OPAQUE, Server, Source, active, provider
+from tests.flows.pipeline import ISSUER, JWKS, NOW, PROVING, TOKEN, ProvenError, StubSource
 
 FOREIGN = Issuer("https://elsewhere.test", algorithm="ES256", clock=ISSUER.clock).token()
 URL = "https://login.example/introspect"
@@ -832,6 +833,36 @@ def test_p17_a_confirmation_of_null_is_none() -> None:
 def test_a_token_that_is_not_bound_is_refused_with_the_scheme_of_bound_ones() -> None:
     server = Server(provider())
     assert server.refusal(scheme=DPOP).reason == server.refusal(scheme=DPOP).reason == "not_bound"
+    assert server.asked == ["login"]
+
+
+HEAD = TOKEN.partition(".")[0]
+NOT_READ_HERE = pytest.mark.parametrize(
+    "raw", [OPAQUE, f"{HEAD}.AAAA.AAAA".encode(), f"{HEAD}.e30.A".encode(), FOREIGN.encode()]
+)
+"""No JWT; one without claims, one without a signature, and one of an issuer that is not verified here."""
+
+
+@NOT_READ_HERE
+def test_the_proof_beside_a_token_that_only_its_provider_reads_is_for_the_request_as_it_came(
+    raw: bytes,
+) -> None:
+    login = provider()
+    source: Any = Source(login.name)
+    pipeline = Pipeline([(login, StubSource(JWKS))], lambda: NOW, PROVING, {login.name: source})
+    request = Request("GET", "https://api.example/orders", [])
+    stages = pipeline.admit(raw, request, DPOP, "https://api.example")
+    assert not isinstance(stages, AccessToken)
+    next(stages)
+    with pytest.raises(ProvenError) as proven:
+        stages.send(Answered(active(cnf=CNF)))
+    assert proven.value.args == (raw, request, DPOP, "https://api.example", NOW)
+
+
+@NOT_READ_HERE
+def test_nobody_is_asked_again_about_a_token_that_was_refused_a_moment_ago(raw: bytes) -> None:
+    server = Server(provider(), login=False)
+    assert server.refusal(raw).reason == server.refusal(raw).reason == "inactive"
     assert server.asked == ["login"]
 
 

@@ -12,13 +12,16 @@ from bearerguard import (
     ID_TOKEN,
     JWT,
     RFC9068,
+    AccessToken,
     InvalidToken,
     Profile,
     Provider,
     ProviderUnavailable,
+    Request,
 )
+from bearerguard._core.credentials import DPOP
 from bearerguard._flows.effects import WaitForKeys
-from bearerguard._flows.pipeline import Stages
+from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import KeyIndex
 from bearerguard._limits import MAX_TOKEN_BYTES
@@ -28,8 +31,10 @@ from tests.flows.pipeline import (
     ISSUER,
     JWKS,
     NOW,
+    PROVING,
     TOKEN,
     Admitting,
+    ProvenError,
     StubSource,
     accepted,
     admitted,
@@ -505,6 +510,21 @@ def test_a_bound_token_whose_keys_were_waited_for_is_refused() -> None:
     source.publish(JWKS)
     with pytest.raises(InvalidToken, match="bound to a key"):
         stages_of(server).send(None)
+
+
+def test_the_proof_beside_a_token_whose_keys_were_waited_for_is_for_the_request_as_it_came() -> None:
+    source = StubSource()
+    provider = Provider(ISSUER.url, audience=ISSUER.audience, keys="https://issuer.test/jwks")
+    request = Request("GET", "https://api.example/orders", [])
+    raw = ISSUER.token(cnf={"jkt": "0" * 43}).encode()
+    pipeline = Pipeline([(provider, source)], lambda: NOW, PROVING)
+    stages = pipeline.admit(raw, request, DPOP, "https://api.example")
+    assert not isinstance(stages, AccessToken)
+    next(stages)
+    source.publish(JWKS)
+    with pytest.raises(ProvenError) as proven:
+        stages.send(None)
+    assert proven.value.args == (raw, request, DPOP, "https://api.example", NOW)
 
 
 # -- several providers

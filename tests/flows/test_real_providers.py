@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from msgspec.structs import astuple
 
 from bearerguard import (
     AccessToken,
@@ -48,7 +47,9 @@ from tests.flows.pipeline import (
     ISSUER,
     JWKS,
     NOW,
+    PROVING,
     Admitting,
+    ProvenError,
     StubSource,
     admitted,
     refusal,
@@ -787,8 +788,7 @@ def ended(pipeline: Pipeline, raw: bytes, request: Request, source: StubSource |
 
 
 def test_a_proof_beside_a_load_balancer_is_for_the_address_that_the_guard_knows() -> None:
-    proving: Any = Proving()
-    server = balancer(balancers_keys(), binding=Binding(proving))
+    server = balancer(balancers_keys(), binding=PROVING)
     request = Request("GET", "https://api.example/orders", [])
     bound = {"jkt": "0" * 43}
     said = json.dumps({"sub": "ada", "cnf": bound}).encode()
@@ -796,17 +796,6 @@ def test_a_proof_beside_a_load_balancer_is_for_the_address_that_the_guard_knows(
         with pytest.raises(ProvenError) as proven:
             server.pipeline.admit(raw, request, "DPoP", "https://api.example")
         assert proven.value.args == (raw, request, "DPoP", "https://api.example", NOW)
-
-
-class ProvenError(Exception):
-    """What a proof was asked for."""
-
-
-class Proving:
-    """In the place of the checks of proofs."""
-
-    def check(self, jkt: str, presented: Any, request: Any, now: float) -> None:
-        raise ProvenError(*astuple(presented), now)
 
 
 @pytest.mark.parametrize(
