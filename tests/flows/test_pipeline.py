@@ -512,6 +512,14 @@ def test_a_bound_token_whose_keys_were_waited_for_is_refused() -> None:
         stages_of(server).send(None)
 
 
+def test_a_token_that_is_not_bound_is_refused_as_dpop_where_no_proofs_are_taken_either() -> None:
+    server, raw = admitting(StubSource(JWKS)), ISSUER.token().encode()
+    for _ in range(3):
+        with pytest.raises(InvalidToken) as refused:
+            server.pipeline.admit(raw, None, DPOP)
+        assert refused.value.reason == "not_bound"
+
+
 def test_the_proof_beside_a_token_whose_keys_were_waited_for_is_for_the_request_as_it_came() -> None:
     source = StubSource()
     provider = Provider(ISSUER.url, audience=ISSUER.audience, keys="https://issuer.test/jwks")

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from bearerguard import AccessToken, InvalidRequest, InvalidToken, limit_verdict_memory
+from bearerguard import AccessToken, InvalidRequest, InvalidToken, Provider, Request, limit_verdict_memory
 from bearerguard._core.confirmation import Confirmation
-from bearerguard._core.credentials import BEARER
+from bearerguard._core.credentials import BEARER, DPOP
 from bearerguard._core.fingerprint import fingerprint
 from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
 from bearerguard._flows.jwt import read_unread
+from bearerguard._flows.pipeline import Pipeline
 from bearerguard._limits import (
     FORGOTTEN_BYTES_AT_ONCE,
     MAX_CACHED_HEADER_BYTES,
@@ -24,7 +25,19 @@ from bearerguard._limits import (
 )
 from bearerguard.request import BareHeaders
 from bearerguard.testing import Issuer
-from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, admitting, refusal, wanted
+from tests.flows.pipeline import (
+    ISSUER,
+    JWKS,
+    NOW,
+    PROVING,
+    TOKEN,
+    ProvenError,
+    StubSource,
+    accepted,
+    admitting,
+    refusal,
+    wanted,
+)
 
 
 def test_a_token_is_not_accepted_from_memory_once_it_has_expired() -> None:
@@ -228,7 +241,7 @@ def test_a_token_is_found_in_the_field_that_it_came_in_and_no_other_is_taken_for
     assert len(set(tokens)) == 1
 
 
-@pytest.mark.parametrize("spaces", [0, 1, MAX_TOKEN_BYTES])
+@pytest.mark.parametrize("spaces", [0, 1, MAX_TOKEN_BYTES, MAX_TOKEN_BYTES + 1])
 def test_a_field_without_a_token_says_so_however_many_spaces_it_has(spaces: int) -> None:
     server = admitting(StubSource(JWKS))
     with pytest.raises(InvalidRequest) as refused:
@@ -238,6 +251,18 @@ def test_a_field_without_a_token_says_so_however_many_spaces_it_has(spaces: int)
         b"Bearer " + b" " * spaces + TOKEN.encode(), BareHeaders([]), BEARER, None, len("Bearer ")
     )
     assert isinstance(found, AccessToken)
+
+
+@pytest.mark.parametrize("spaces", [1, MAX_TOKEN_BYTES])
+def test_the_proof_beside_a_token_behind_spaces_is_for_the_request_as_it_came(spaces: int) -> None:
+    provider = Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS)
+    pipeline = Pipeline([(provider, StubSource(JWKS))], lambda: NOW, PROVING)
+    request = Request("GET", "https://api.example/orders", [])
+    raw = ISSUER.token(cnf={"jkt": "0" * 43}).encode()
+    for _ in range(2):
+        with pytest.raises(ProvenError) as proven:
+            pipeline.admit(b"DPoP" + b" " * spaces + raw, request, DPOP, "https://api.example", len("DPoP "))
+        assert proven.value.args == (raw, request, DPOP, "https://api.example", NOW)
 
 
 def test_of_a_token_that_came_again_all_but_the_signature_is_in_memory_and_weighed() -> None:
