@@ -7,6 +7,7 @@ from sys import getsizeof
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bearerguard import AccessToken, InvalidRequest, InvalidToken, Provider, Request, limit_verdict_memory
 from bearerguard._core.confirmation import Confirmation
@@ -92,6 +93,16 @@ def test_a_token_from_memory_has_the_keys_refreshed_that_are_due_and_not_used_th
     accepted(server.attempt(TOKEN, NOW + 10))
     assert source.asked_ahead == [NOW + 10]
     assert wanted(server.attempt(TOKEN, NOW + 20)).cause == "missing"
+
+
+def test_keys_that_came_in_this_very_moment_are_not_refreshed() -> None:
+    source = StubSource(JWKS)
+    assert source.key_set is not None
+    source.key_set = structs.replace(source.key_set, fetched_at=NOW)
+    server = admitting(source)
+    for _ in range(2):  # a token that is new, and one that is remembered
+        accepted(server.attempt(TOKEN, NOW))
+    assert source.asked_ahead == []
 
 
 def test_a_token_from_memory_is_not_verified_again() -> None:
@@ -253,7 +264,7 @@ def test_a_field_without_a_token_says_so_however_many_spaces_it_has(spaces: int)
     assert isinstance(found, AccessToken)
 
 
-@pytest.mark.parametrize("spaces", [1, MAX_TOKEN_BYTES])
+@pytest.mark.parametrize("spaces", [1, 2, MAX_TOKEN_BYTES])
 def test_the_proof_beside_a_token_behind_spaces_is_for_the_request_as_it_came(spaces: int) -> None:
     provider = Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS)
     pipeline = Pipeline([(provider, StubSource(JWKS))], lambda: NOW, PROVING)
