@@ -139,6 +139,22 @@ def test_nobody_is_asked_about_what_was_refused_or_cannot_be_an_issuer(register:
     assert reason(register, ISSUER.token(iss=["a"])) == ("invalid_claim", None)
 
 
+def test_who_signs_for_an_issuer_is_in_the_register_or_asked_of_its_function(
+    register: StubRegister,
+) -> None:
+    pipeline = TrustingPipeline(register, lambda: NOW)
+    found = register.trusted(StubSource(JWKS))
+    asking = pipeline.trusted_for(ISSUER.url)
+    assert next(asking) == ResolveIssuer(register, ISSUER.url)
+    with pytest.raises(StopIteration) as asked:
+        asking.send(Resolution(found))
+    register.known[ISSUER.url] = found
+    with pytest.raises(StopIteration) as known:
+        next(pipeline.trusted_for(ISSUER.url))
+    assert asked.value.value == known.value.value == ((found.provider, found.source),)
+    assert isinstance(found.source, StubSource)
+
+
 ITSELF_OR_APART = pytest.mark.parametrize("of", [lambda pipeline: pipeline, Pipeline.apart])
 
 
