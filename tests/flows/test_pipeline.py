@@ -159,6 +159,16 @@ def test_operators_are_told_of_whom_a_token_says_it_is_and_who_is_trusted() -> N
     assert refused.facts == {"issuers": (ISSUER.url,), "unverified_iss": "https://another.example"}
 
 
+def test_operators_are_told_for_whom_a_token_is_and_for_whom_it_should_be() -> None:
+    refused = refusal(admitting(StubSource(JWKS)), ISSUER.token(aud="other", client_id="app"))
+    assert refused.facts == {
+        "sub": "user-1",
+        "client_id": "app",
+        "audience_expected": (ISSUER.audience,),
+        "audience_found": "other",
+    }
+
+
 def test_a_token_that_does_not_say_who_issued_it_is_told_so() -> None:
     server = admitting(StubSource(JWKS))
     assert refusal(server, ISSUER.token(iss=None)).description == "The token has no 'iss' claim."

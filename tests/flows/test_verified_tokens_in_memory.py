@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from sys import getsizeof
 from typing import Any
@@ -379,7 +380,15 @@ def test_a_payload_of_many_parts_is_refused_like_any_other(claims: dict[str, Any
 def test_many_parts_that_are_not_json_are_malformed_with_a_good_signature_too(payload: bytes) -> None:
     body = payload % (ISSUER.url.encode(), b",".join([b"[]"] * 1000))
     server = admitting(StubSource(JWKS))
-    assert refusal(server, ISSUER.sign(body)).reason == "malformed"
+    refused = refusal(server, ISSUER.sign(body))
+    assert refused.reason == "malformed"
+    assert refused.description == "The token's payload is not a base64url JSON object."
+
+
+@pytest.mark.parametrize("parts", [[], MANY], ids=["few", "many"])
+def test_an_issuer_of_null_is_missing_however_many_parts_there_are(parts: list[Any]) -> None:
+    body = json.dumps({"iss": None, "aud": ISSUER.audience, "exp": NOW + 60, "parts": parts}).encode()
+    assert refusal(admitting(StubSource(JWKS)), ISSUER.sign(body)).reason == "missing_claim"
 
 
 def test_a_payload_of_many_parts_is_read_for_one_request_and_kept_only_for_the_second() -> None:
