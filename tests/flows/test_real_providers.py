@@ -38,6 +38,7 @@ from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._flows.signer import SignerPipeline, pipeline_of
 from bearerguard._flows.signer import _unpadded as unpadded
 from bearerguard._jose.key_material import read_keys
+from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard.errors import InvalidDPoPProof
 from bearerguard.testing import SigningKey
 from tests.certificates import certificate_der, x5t_s256
@@ -480,6 +481,8 @@ def test_what_is_not_at_its_address_is_absent(status: int) -> None:
     with pytest.raises(FetchFailed) as failed:
         flow.send(HttpAnswer(status, b""))
     assert failed.value.kind == "absent"
+    said = f"https://keys.example/a answered HTTP {status}: there is no such key"
+    assert str(failed.value) == said
 
 
 def test_a_key_in_pem_is_filed_under_the_id_of_its_address() -> None:
@@ -488,6 +491,20 @@ def test_a_key_in_pem_is_filed_under_the_id_of_its_address() -> None:
     with pytest.raises(StopIteration) as stop:
         flow.send(HttpAnswer(200, pem_of(ISSUER.signing_key)))
     assert [key.kid for key in stop.value.value.keys.all] == ["a"]
+
+
+def test_of_what_is_fetched_only_keys_of_the_use_that_is_asked_for_count() -> None:
+    bundle = {
+        "keys": [
+            {**key, "use": use, "kid": use}
+            for key, use in zip(JWKS["keys"], ("sig", "jwt-svid", "x509-svid"), strict=False)
+        ]
+    }
+    flow = fetch_keys(Published(KEYS, use="jwt-svid"), None)
+    next(flow)
+    with pytest.raises(StopIteration) as stop:
+        flow.send(HttpAnswer(200, json.dumps(bundle).encode()))
+    assert [key.kid for key in stop.value.value.keys.all] == ["jwt-svid"]
 
 
 # -- metadata at an address of its own
@@ -504,6 +521,14 @@ def test_metadata_may_be_fetched_elsewhere_than_the_issuer_says(issuer: str, nam
     assert next(flow) == HttpGet(INSIDE)
     told = {"issuer": named, "jwks_uri": "http://127.0.0.1:8080/certs"}
     assert flow.send(HttpAnswer(200, json.dumps(told).encode())) == HttpGet("http://127.0.0.1:8080/certs")
+
+
+def test_metadata_are_fetched_elsewhere_again_where_there_are_keys_in_hand() -> None:
+    keys = KeySet(KeyIndex(read_keys(JWKS)[0]), address="http://127.0.0.1:8080/certs")
+    flow = fetch_keys(Discovered("https://login.example/realms/shop", metadata_url=INSIDE), keys)
+    effect = next(flow)
+    assert isinstance(effect, HttpGet)
+    assert effect.url == INSIDE
 
 
 def test_metadata_fetched_elsewhere_still_has_to_be_of_the_issuer() -> None:
