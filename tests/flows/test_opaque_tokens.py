@@ -10,9 +10,11 @@ import pytest
 from bearerguard import (
     RFC9068,
     AccessToken,
+    AuthError,
     ConfigurationError,
     DPoP,
     Introspection,
+    Provider,
     Request,
     limit_verdict_memory,
     scope,
@@ -834,6 +836,19 @@ def test_a_token_that_is_not_bound_is_refused_with_the_scheme_of_bound_ones() ->
     server = Server(provider())
     assert server.refusal(scheme=DPOP).reason == server.refusal(scheme=DPOP).reason == "not_bound"
     assert server.asked == ["login"]
+
+
+def test_a_place_whose_providers_are_asked_about_nothing_refuses_as_if_nobody_were() -> None:
+    """The providers of another place may be asked: what is asked is handed to all places of a server."""
+    plain = [(Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS), StubSource(JWKS))]
+    elsewhere: Any = Source("elsewhere")
+    for raw in (OPAQUE, b"a.b.c", ISSUER.token(iss=None).encode()):
+        said = []
+        for asked in (None, {"elsewhere": elsewhere}):
+            with pytest.raises(AuthError) as refused:
+                Pipeline(plain, lambda: NOW, asked=asked).admit(raw)
+            said.append((refused.value.reason, refused.value.description))
+        assert said[0] == said[1]
 
 
 HEAD = TOKEN.partition(".")[0]
