@@ -154,6 +154,7 @@ def test_the_long_name_warns_where_it_is_written() -> None:
 def test_a_failure_of_a_store_says_when_to_come_back() -> None:
     failure = StoreFailed("timeout", "no answer", retry_after=2.0)
     assert (failure.kind, str(failure), failure.retry_after) == ("timeout", "no answer", 2.0)
+    assert StoreFailed("timeout", "no answer").retry_after == 1.0
 
 
 def test_an_explanation_looks_and_notes_nothing() -> None:
