@@ -183,7 +183,19 @@ def test_what_kubernetes_says_of_services_is_passed_over(name: str) -> None:
     [
         ({}, "set BEARERGUARD_ISSUER and BEARERGUARD_AUDIENCE"),
         ({"RESOURCE": API}, "set BEARERGUARD_ISSUER and BEARERGUARD_AUDIENCE"),
-        ({"ISSUER": ISSUER}, "audience is missing"),
+        ({"ISSUER": ISSUER}, "BEARERGUARD_AUDIENCE is missing: write what its tokens have in 'aud'"),
+        # Other than as a value that a hint happens to share a name with.
+        ({"ISSUER": "https://shop.example", "AUDIENCE": ""}, "BEARERGUARD_AUDIENCE is missing"),
+        (
+            {"AUDIENCE": "https://api.example"},
+            "BEARERGUARD_ISSUER is missing: write what its tokens have in 'iss'",
+        ),
+        (
+            {"ISSUER": f"'{ISSUER}'", "AUDIENCE": API},
+            "BEARERGUARD_...: issuer is that of BEARERGUARD_ISSUER, with",
+        ),
+        ({"1_ISSUER": ISSUER}, "BEARERGUARD_1_AUDIENCE is missing"),
+        ({"TRUST_DOMAIN": "shop.example"}, "BEARERGUARD_AUDIENCE is missing"),
         (
             {"ISSUR": ISSUER, "AUDIENCE": API},
             "BEARERGUARD_ISSUR is not known: did you mean BEARERGUARD_ISSUER?",
@@ -313,6 +325,13 @@ def test_no_error_shows_a_value(variables: dict[str, str]) -> None:
     message = refused(**variables)
     assert SECRET not in message.lower()
     assert message.startswith("BEARERGUARD_")
+
+
+def test_an_error_that_would_show_a_value_names_its_variable() -> None:
+    message = refused(ISSUER=SECRET, AUDIENCE=API)
+    assert message == (
+        "BEARERGUARD_ISSUER cannot be used; the reason shows what it holds: to see it, give that to Provider."
+    )
 
 
 def test_a_resource_that_is_not_a_url_is_refused_without_being_shown() -> None:

@@ -229,6 +229,15 @@ def test_what_looks_like_a_wrong_set_up_is_a_warning_once_a_minute_with_a_count(
     assert "(3 times since it was last told)" in caplog.records[4].getMessage()
 
 
+def test_a_clock_that_is_behind_is_a_warning(
+    issuer: Issuer, server: ResourceServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = issuer.token()
+    issuer.clock.advance(-3600)
+    refused(server, token)
+    assert [(r.levelname, vars(r)["reason"]) for r in caplog.records] == [("WARNING", "not_yet_valid")]
+
+
 def test_it_is_counted_also_where_nobody_reads_what_is_not_loud(
     issuer: Issuer, server: ResourceServer, caplog: pytest.LogCaptureFixture
 ) -> None:

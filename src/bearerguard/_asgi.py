@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from bearerguard._dropped import Protection
 from bearerguard._websocket import MOVED, WATCHED, checked_subprotocol, with_websockets
 from bearerguard.answer import Answer, Body, json_body
 from bearerguard.context import SERVING, Serving
@@ -112,8 +113,10 @@ def protected(
         public: the exact paths that need no token.
         path_of: returns the path by which the application routes a scope.
     """
+    protection = Protection()
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        protection.has_served = True
         if not is_request(scope):
             await app(scope, receive, send)
             return

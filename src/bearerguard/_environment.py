@@ -54,6 +54,12 @@ _LISTS = {
     "tenants",
 }
 _SECONDS = {"leeway", "introspection_revocation_budget"}
+# What a provider that is not of a preset needs, and which options make up for it.
+_NEEDED = {
+    "issuer": ("dangerously_accept_any_issuer", "signer", "trust_domain"),
+    "audience": ("dangerously_accept_any_audience", "signer"),
+}
+_CLAIMS = {"issuer": "iss", "audience": "aud"}
 _INTROSPECTION = "introspection_"
 _SOURCE = {"source_header", "source_peers", "source_cookie"}
 _NOT_TEXT = {"http_options", "introspection", "source", "options", "moved", "self", "profile", "keys"}
@@ -192,10 +198,11 @@ def _built(prefix: str, given: Mapping[str, Any], spell: Callable[[str], str] = 
             options["tenant_id"] = None
             missing.remove("tenant_id")
         if build is Provider:
-            missing = []
+            missing = [name for name, others in _NEEDED.items() if not any(map(options.get, (name, *others)))]
             options = {"issuer": None, "audience": None, **options}
         if missing:
-            raise ConfigurationError(f"{prefix}{spell(missing[0])} is missing.")
+            said = f": write what its tokens have in '{_CLAIMS[missing[0]]}'" if missing[0] in _CLAIMS else ""
+            raise ConfigurationError(f"{prefix}{spell(missing[0])} is missing{said}.")
         return build(**options)
     except ConfigurationError as problem:
         raise ConfigurationError(_without_values(prefix, str(problem), given, spell)) from None
@@ -317,12 +324,14 @@ def _without_values(prefix: str, message: str, given: Mapping[str, Any], spell: 
     The name of a preset stays: it is one of ours, and most of what a preset says begins with it.
     """
     given = {name: value for name, value in given.items() if name != "preset"}
-    problem = re.sub(r"^Provider '(?:[^'\\]|\\.)*': ", "", message)
+    problem = re.sub(r"""^Provider ('|")(?:(?!\1)[^\\]|\\.)*\1: """, "", message)
     for name, value in given.items():
         for text in _texts_in(value):
             problem = problem.replace(repr(text), f"that of {prefix}{spell(name)}")
-    if any(_shows(problem, text) for value in given.values() for text in _texts_in(value)):
-        problem = "an option cannot be used; it is not shown here, as it may be a secret"
+    shown = [name for name, value in given.items() if any(_shows(problem, text) for text in _texts_in(value))]
+    if shown:
+        named = " or ".join(f"{prefix}{spell(name)}" for name in shown)
+        problem = f"{named} cannot be used; the reason shows what it holds: to see it, give that to Provider"
     start = problem if problem.startswith(prefix) else f"{prefix.rstrip('.')}...: {problem}"
     return start if start.endswith(".") else f"{start}."
 

@@ -7,7 +7,9 @@ see "Write your own door" in the documentation.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -29,6 +31,7 @@ from bearerguard.endpoints import Endpoint, metadata_endpoint, readiness_endpoin
 from bearerguard.errors import AuthError, ConfigurationError, MissingCredentials
 from bearerguard.request import Incoming
 from bearerguard.rules import Rule, authenticated
+from bearerguard.rules.algebra import checked_rule
 from bearerguard.server import ResourceServer
 from bearerguard.token import AccessToken, judged
 
@@ -126,6 +129,8 @@ class BaseGuard:
         )
         # The rules asked for so far, in order, each once.
         self._rules: dict[Rule, None] = {}
+        # By their id: the views that decorators of this guard were given, and whose rules they do not know.
+        self._below: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     # -- for doors -----------------------------------------------------------------------------------
 
@@ -141,13 +146,33 @@ class BaseGuard:
         """
         if optional and rule is None:  # it asks for nothing that the metadata could name
             return Demand(authenticated, True, authenticated.is_constant)
-        rule = authenticated if rule is None else rule
-        if not isinstance(rule, Rule):
-            raise ConfigurationError(
-                f"{rule!r:.80} is not a rule: write scope('...'), role('...') or the like."
-            )
+        rule = authenticated if rule is None else checked_rule(rule)
         self._rules[rule] = None
         return Demand(rule, optional, rule.is_constant)
+
+    def _stands_below(self, view: Any) -> None:
+        """Note a view that a decorator of this guard was given."""
+        with suppress(TypeError):  # some callable objects cannot be referred to weakly
+            self._below[id(view)] = view
+
+    def _check_served(self, views: Iterable[Any], decorator: str) -> None:
+        """Check that an application serves what this guard's decorators return, not only what they are given.
+
+        Args:
+            views: what the application serves.
+            decorator: what registers a view.
+
+        Raises:
+            ConfigurationError: a view is served without its rule, and nowhere with it.
+        """
+        served = list(views)
+        behind = {id(inner) for view in served for inner in _inner(view)}
+        for view in served:
+            if self._below.get(id(view)) is view and id(view) not in behind:
+                raise ConfigurationError(
+                    f"{getattr(view, '__name__', view)} is served without its rule: write {decorator} above "
+                    "@guard.requires(...), since it registers what stands below it."
+                )
 
     def admit(self, request: Incoming, demand: Demand) -> AccessToken | None:
         """Return the token of a request that meets a demand; None only where it is optional.
@@ -327,11 +352,21 @@ def _try(body: Body) -> tuple[str, bytes] | None:
         ) from problem
 
 
+def _inner(view: Any) -> Iterable[Any]:
+    """What a view was made of: the functions that it wraps, or the classes that it derives from."""
+    if isinstance(view, type):
+        return view.__mro__[1:]
+    found: list[Any] = []
+    while (view := getattr(view, "__wrapped__", None)) is not None and view not in found:
+        found.append(view)
+    return found
+
+
 def exact_paths(public_paths: Iterable[str] | None) -> frozenset[str]:
     """Return public paths as a set; one string is one path.
 
     Raises:
-        ConfigurationError: they are not strings.
+        ConfigurationError: they are not paths, which begin with a slash.
     """
     try:
         given = (
@@ -339,9 +374,10 @@ def exact_paths(public_paths: Iterable[str] | None) -> frozenset[str]:
         )
     except TypeError:
         given = ("",)
-    if not all(isinstance(path, str) and path for path in given):
+    if not all(isinstance(path, str) and path.startswith("/") for path in given):
         raise ConfigurationError(
-            f"public_paths is {public_paths!r:.80}: give full paths, such as {{'/health'}}."
+            f"public_paths is {public_paths!r:.80}: give full paths, from the first '/' on, such as "
+            "{'/health'}."
         )
     return frozenset(given)
 

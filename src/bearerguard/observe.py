@@ -23,8 +23,8 @@ __all__ = ["Observer"]
 
 E = TypeVar("E", bound=AuthError)
 
-_SET_UP_REASONS = frozenset({"issuer", "audience", "algorithm", "type"})
-"""Where tokens are refused for these, somebody has set up a client, a provider or the API wrongly."""
+_SET_UP_REASONS = frozenset({"issuer", "audience", "algorithm", "type", "not_yet_valid"})
+"""Where tokens are refused for these, a client, a provider, the API or a clock is set up wrongly."""
 FIELDS = (
     "method",
     "route",

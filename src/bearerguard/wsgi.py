@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from bearerguard._dropped import Protection
 from bearerguard._wsgi import (
     TOKEN,
     Environ,
@@ -75,7 +76,10 @@ class Guard(BaseGuard):
         return installed if served else app
 
     def _guarded(self, app: App, demand: Demand, public: frozenset[str]) -> App:
+        protection = Protection()
+
         def guarded(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            protection.has_served = True
             served = environ[SERVING] = Serving()
             before = current.set(served)
             try:

@@ -16,18 +16,21 @@ from bearerguard._extra import MissingExtra, extra
 
 # What `pip install bearerguard` does not bring: an import of one of these fails as on a plain installation.
 OF_EXTRAS = ["click", "fastapi", "flask", "pytest", "rich", "starlette", "uvicorn", "websockets", "werkzeug"]
-PLAIN = f"""
-import sys
-for name in {OF_EXTRAS}:
-    sys.modules[name] = None  # as Python has it: import raises ModuleNotFoundError
-"""
+OF_OTHER_EXTRAS = ["aiohttp", "django", "grpc", "litestar", "mcp", "opentelemetry", "redis"]
+
+
+def run_without(packages: list[str], program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program on an interpreter to which these packages are not known."""
+    # As Python has it: an import of what is None there raises ModuleNotFoundError.
+    hidden = f"import sys\nfor name in {packages}:\n    sys.modules[name] = None\n"
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", hidden + program], check=False, capture_output=True, text=True
+    )
 
 
 def run_plain(program: str) -> subprocess.CompletedProcess[str]:
     """Run a program on an interpreter to which nothing but the library's own dependencies is known."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", PLAIN + program], check=False, capture_output=True, text=True
-    )
+    return run_without(OF_EXTRAS, program)
 
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,6 +57,13 @@ def test_a_command_without_its_packages_says_what_to_install(name: str) -> None:
     assert line.startswith(f"bearerguard {name}: ")
     extra = "demo" if name == "demo" else "cli"
     assert f"pip install 'bearerguard[{extra}]'" in line
+
+
+@pytest.mark.parametrize("name", sorted(files_of_commands() - {"demo"}))
+def test_a_command_needs_nothing_but_the_extra_that_it_names(name: str) -> None:
+    others = [name for name in OF_EXTRAS if name not in ("click", "rich")] + OF_OTHER_EXTRAS
+    told = run_without(others, f"from bearerguard.cli import main\nsys.exit(main([{name!r}, '--help']))")
+    assert (told.returncode, told.stderr) == (0, "")
 
 
 def test_a_defect_of_a_command_is_not_taken_for_a_missing_package() -> None:

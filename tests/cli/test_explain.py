@@ -136,8 +136,8 @@ def test_an_issuer_that_cannot_be_reached_is_a_refusal(capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "Give --issuer and --audience, or --app"),
-        (["--issuer", "https://a.test"], "Give --audience"),
+        ([], "give --issuer and --audience, or --app"),
+        (["--issuer", "https://a.test"], "--audience is missing: give what"),
         (
             ["--issuer", "https://a.test/.well-known/openid-configuration", "--audience", "a"],
             "address of its metadata",
@@ -146,6 +146,8 @@ def test_an_issuer_that_cannot_be_reached_is_a_refusal(capsys: pytest.CaptureFix
         (["--app", "shop"], "write module:name"),
         (["--app", "shop:nothing"], "shop has no 'nothing'"),
         (["--app", "shop:other"], "which is a int: write the name of the ResourceServer"),
+        (["--app", "shop.py:server"], "names a file and not a module: write shop:server"),
+        (["--app", "./orders/shop.py:server"], "write orders.shop:server"),
         (["--app", "nowhere:server"], "there is no module 'nowhere' here"),
         (["--app", "broken:server"], "ModuleNotFoundError: No module named 'no_such_package'"),
         (["--app", "raises:server"], "raises cannot be imported: KeyError: 'DATABASE_URL'"),

@@ -302,6 +302,6 @@ def test_the_command_prints_the_address_and_serves_until_it_is_stopped(columns: 
 
 def test_a_mistake_in_the_call_is_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect"]) == 2
-    assert "Give --issuer and --audience, or --app" in capsys.readouterr().err
+    assert "give --issuer and --audience, or --app" in capsys.readouterr().err
     assert main(["inspect", "--rule", "scope(", "--issuer", "https://a.test", "--audience", "a"]) == 2
     assert "--rule is 'scope('" in capsys.readouterr().err

@@ -46,6 +46,17 @@ def test_a_token_is_expired_at_the_very_second_of_exp_plus_leeway() -> None:
     assert reason_of({"exp": NOW}, now=NOW, leeway=0) == "expired"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(300, "The token expired 300 s ago."), (301, "The token has expired.")]
+)
+def test_how_long_ago_a_token_expired_is_told_for_as_long_as_a_clock_may_be_off(
+    seconds: int, said: str
+) -> None:
+    with pytest.raises(InvalidToken) as refusal:
+        check({"exp": NOW}, now=NOW + seconds)
+    assert refusal.value.description == said
+
+
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
 def test_a_token_of_the_future_is_not_valid_yet_but_within_leeway(claim: str) -> None:
     assert check({claim: NOW + 10})

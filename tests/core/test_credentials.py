@@ -24,6 +24,11 @@ def test_the_scheme_is_taken_in_any_case_with_one_or_more_spaces(value: bytes) -
     assert credentials([value]) == (BEARER, b"a.b.c")
 
 
+@pytest.mark.parametrize("token", [b"XaX", b"\x0ba\x0c", b"a\n"])
+def test_only_spaces_are_cut_off_around_a_token(token: bytes) -> None:
+    assert credentials([b"Bearer  " + token + b" "]) == (BEARER, token)
+
+
 def test_without_the_header_there_are_no_credentials() -> None:
     refusal = refusal_of()
     assert isinstance(refusal, MissingCredentials)
@@ -73,6 +78,7 @@ def test_where_only_dpop_will_do_a_bearer_token_lacks_a_proof() -> None:
     refusal = refusal_of(b"Bearer a.b.c", schemes=(DPOP,))
     assert isinstance(refusal, MissingCredentials)
     assert refusal.reason == "proof_required"
+    assert refusal.description == "A Bearer token will not do: use DPoP, with a proof."
     assert refusal_of(b"Basic YTpi", schemes=(DPOP,)).reason == "other_scheme"
 
 
@@ -89,7 +95,12 @@ def test_a_scheme_without_a_token_is_known_to_the_refusal() -> None:
         "DPoP",
         "There is no token after 'DPoP '.",
     )
-    assert several_tokens(DPOP).description == "There is more than one token after 'DPoP '."
+    several = several_tokens(DPOP, 0.5)
+    assert (several.description, several.scheme, several.seconds) == (
+        "There is more than one token after 'DPoP '.",
+        "DPoP",
+        0.5,
+    )
 
 
 @pytest.mark.parametrize("second", [b"Bearer a", b"Basic YTpi", b""])

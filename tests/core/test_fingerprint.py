@@ -16,6 +16,10 @@ def test_it_is_blake2b_in_full_length() -> None:
     assert fingerprint(b"signature").digest() == hashlib.blake2b(b"signature", digest_size=64).digest()
 
 
+def test_an_interpreter_that_has_blake2b_takes_it() -> None:
+    assert or_sha512(hashlib.blake2b) is hashlib.blake2b
+
+
 def test_an_interpreter_that_is_held_to_fips_140_takes_sha_512() -> None:
     assert or_sha512(refused) is hashlib.sha512
 

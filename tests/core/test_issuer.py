@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bearerguard._core.issuer import holds_password, is_well_formed, why_not_an_issuer, why_not_discovered
+from bearerguard._limits import MAX_ISSUER_CHARACTERS
 from tests.names import plain
 
 ISSUER = "https://login.example"
@@ -22,6 +23,8 @@ ISSUER = "https://login.example"
         "x",
         '"',
         f"{ISSUER}/.well-known/other",
+        "X",
+        "XaX",
     ],
 )
 def test_any_text_may_be_an_issuer(issuer: str) -> None:
@@ -39,7 +42,9 @@ def test_white_space_around_an_issuer_is_shown_with_what_to_write(space: str) ->
 
 @pytest.mark.parametrize("given", [" ", "\n", "\t \n", "\u200b"], ids=plain)
 def test_white_space_alone_is_not_an_issuer(given: str) -> None:
-    assert "only white space" in str(why_not_an_issuer(given))
+    assert why_not_an_issuer(given) == (
+        "issuer is only white space: write the exact 'iss' of its tokens, such as 'https://login.example/'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,8 +55,9 @@ def test_white_space_within_a_url_or_a_control_character_anywhere_is_a_mistake(g
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
-def test_quotation_marks_of_a_file_of_settings_are_a_mistake(quote: str) -> None:
-    assert "quotation marks" in str(why_not_an_issuer(f"{quote}{ISSUER}{quote}"))
+@pytest.mark.parametrize("issuer", [ISSUER, "x"])
+def test_quotation_marks_of_a_file_of_settings_are_a_mistake(quote: str, issuer: str) -> None:
+    assert "quotation marks" in str(why_not_an_issuer(f"{quote}{issuer}{quote}"))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +70,7 @@ def test_quotation_marks_of_a_file_of_settings_are_a_mistake(quote: str) -> None
         (f"{ISSUER}/.well-known/oauth-authorization-server", ISSUER),
         (f"{ISSUER}/.well-known/oauth-authorization-server/shop", f"{ISSUER}/shop"),
         (f"{ISSUER}/.well-known/openid-configuration/shop", f"{ISSUER}/shop"),
+        (f"{ISSUER}/.well-known/openid-configuration/X/", f"{ISSUER}/X"),
     ],
 )
 def test_the_address_of_metadata_says_which_issuer_is_meant(given: str, meant: str) -> None:
@@ -74,7 +81,9 @@ def test_the_address_of_metadata_says_which_issuer_is_meant(given: str, meant: s
 @pytest.mark.parametrize("given", ["https://u:hunter2@login.example/", "https://hunter2@login.example"])
 def test_a_password_is_named_and_not_shown(given: str) -> None:
     assert holds_password(given)
-    assert "holds a password" in str(why_not_an_issuer(given))
+    assert why_not_an_issuer(given) == (
+        "issuer holds a password: write the exact 'iss' of its tokens, which has none"
+    )
     for said in (why_not_an_issuer(given), why_not_discovered(given, allow_http=False)):
         assert "hunter2" not in str(said)
 
@@ -124,6 +133,12 @@ def test_an_https_url_may_be_asked_about(issuer: str) -> None:
     assert is_well_formed(issuer)
 
 
+def test_an_issuer_of_the_greatest_length_may_be_asked_about() -> None:
+    longest = f"{ISSUER}/".ljust(MAX_ISSUER_CHARACTERS, "x")
+    assert is_well_formed(longest)
+    assert not is_well_formed(f"{longest}x")
+
+
 @pytest.mark.parametrize(
     "issuer",
     [
@@ -138,6 +153,7 @@ def test_an_https_url_may_be_asked_about(issuer: str) -> None:
         "https://a.example/?",
         "https://a.example#",
         "https://a.example\\@b.example",
+        "https://a.example\\b.example",
         "https://a.example/ b",
         "https://a.example/\n",
         "https://ä.example",

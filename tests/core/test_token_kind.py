@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bearerguard import InvalidToken
-from bearerguard._core.token_kind import refuse_other_kinds
+from bearerguard._core.token_kind import refuse_other_kinds, refuse_unbound_dpop
 
 ACCESS: dict[str, Any] = {"iss": "https://login.example", "sub": "ada", "aud": "https://api.example"}
 EVENTS: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
@@ -61,3 +61,11 @@ def test_a_token_that_says_it_is_of_another_kind_is_refused_by_name(
 )
 def test_what_an_access_token_may_say_is_taken(claims: dict[str, Any]) -> None:
     refuse_other_kinds({**ACCESS, **claims})
+
+
+def test_a_token_that_says_dpop_and_is_bound_to_no_key_is_refused() -> None:
+    refuse_unbound_dpop({**ACCESS, "typ": "DPoP", "cnf": {}})
+    with pytest.raises(InvalidToken) as refusal:
+        refuse_unbound_dpop({**ACCESS, "typ": "DPoP"})
+    assert refusal.value.reason == "invalid_claim"
+    assert refusal.value.description == "The token's 'typ' claim says DPoP, but it is bound to no key."

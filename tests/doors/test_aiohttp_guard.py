@@ -53,6 +53,34 @@ async def who(request: web.Request) -> web.Response:
     return web.json_response({"who": None if token is None else token.subject})
 
 
+def test_an_application_with_a_guard_above_the_route_does_not_start(server: ResourceServer) -> None:
+    guard, routes = Guard(server), web.RouteTableDef()
+
+    @guard.requires(scope("a"))
+    @routes.get("/")
+    async def orders(request: web.Request) -> web.Response:
+        raise AssertionError("nobody is let in")
+
+    app = guard.install(web.Application())
+    app.add_routes(routes)
+    with pytest.raises(ConfigurationError, match=r"orders is served without its rule: write @routes\.get"):
+        anyio.run(web.AppRunner(app).setup)
+
+
+def test_one_class_may_be_served_with_a_rule_and_without(server: ResourceServer) -> None:
+    class Orders(web.View):
+        async def get(self) -> web.Response:
+            return web.Response()
+
+    guard = Guard(server)
+    guarded = guard.requires()(Orders)
+
+    async def ask(client: Client) -> None:
+        assert [(await client.get(path)).status for path in ("/public", "/")] == [200, 401]
+
+    asked(guard.install(application(web.view("/public", Orders), web.view("/", guarded))), ask)
+
+
 def test_a_handler_finds_the_token_and_one_without_a_guard_is_told(
     issuer: Issuer, server: ResourceServer
 ) -> None:

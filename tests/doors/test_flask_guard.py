@@ -45,6 +45,54 @@ def hello() -> str:
     return "hello"
 
 
+# -- where the decorator stands ----------------------------------------------------------------------------
+
+
+def test_a_guard_above_the_route_is_told_by_the_first_request(
+    app: flask.Flask, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard.install(app)
+    part = flask.Blueprint("part", __name__)
+
+    @guard.requires(scope("a"))
+    @part.get("/")
+    def orders() -> str:
+        return "let in"
+
+    app.register_blueprint(part)
+    for _ in range(2):
+        assert app.test_client().get("/").status_code == 500
+    assert "orders is served without its rule: write @app.route(...) above" in caplog.text
+    app.testing = True
+    with pytest.raises(ConfigurationError, match="served without its rule"):
+        app.test_client().get("/")
+
+
+def test_a_guard_of_the_whole_application_tells_it_too(app: flask.Flask, guard: Guard) -> None:
+    guard.protect(app)
+    app.get("/")(hello)
+    guard.requires(scope("a"))(hello)
+    app.testing = True
+    with pytest.raises(ConfigurationError, match="hello is served without its rule"):
+        app.test_client().get("/")
+
+
+def test_a_view_may_be_put_behind_a_guard_after_it_was_registered(app: flask.Flask, guard: Guard) -> None:
+    guard.install(app)
+    app.get("/")(hello)
+    app.view_functions["hello"] = guard.requires()(app.view_functions["hello"])
+    for _ in range(2):
+        assert app.test_client().get("/").status_code == 401
+
+
+def test_one_function_may_be_served_with_a_rule_and_without(app: flask.Flask, guard: Guard) -> None:
+    guard.install(app)
+    app.get("/public")(hello)
+    app.add_url_rule("/", "guarded", guard.requires(scope("a"))(guard.requires(scope("b"))(hello)))
+    client = app.test_client()
+    assert [client.get(path).status_code for path in ("/public", "/")] == [200, 401]
+
+
 # -- error handlers --------------------------------------------------------------------------------------
 
 CASES: dict[str, tuple[Rule | None, Callable[[Issuer], dict[str, str]], int, Any, str]] = {

@@ -17,7 +17,7 @@ from wsgiref.util import FileWrapper, setup_testing_defaults
 
 import pytest
 
-from bearerguard import scope
+from bearerguard import ConfigurationError, scope
 from bearerguard.context import verified_token
 from bearerguard.testing import Issuer
 from bearerguard.wsgi import Guard
@@ -165,6 +165,14 @@ def test_a_public_path_is_what_the_application_routes_by(guard: Guard) -> None:
     for mount in ("", "/shop"):
         assert status_of(app, environ_with(SCRIPT_NAME=mount, PATH_INFO="/health")) == 200
         assert status_of(app, environ_with(SCRIPT_NAME=mount, PATH_INFO="/")) == 401
+
+
+@pytest.mark.parametrize("given", ["health", ["/a", "health"], {""}, [b"/health"], 7], ids=repr)
+def test_a_public_path_that_no_request_can_have_is_told(guard: Guard, given: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"public_paths is .*: give full paths, from the first '/' on"
+    ):
+        guard.protect(hello, public_paths=given)
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,14 @@ def started(line: str, folder: Path) -> Generator[str]:
 
 
 @pytest.fixture(scope="module")
-def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where somebody follows the page."""
+    return tmp_path_factory.mktemp("first_steps")
+
+
+@pytest.fixture(scope="module")
+def addresses(folder: Path) -> Iterator[tuple[str, str]]:
     """Where the issuer and the API are, both started as the page says."""
-    folder = tmp_path_factory.mktemp("first_steps")
     with started(command("bearerguard issuer"), folder) as issuer:
         (folder / "main.py").write_text(blocks("python")[0].replace(ISSUER, issuer), "utf-8")
         with started(command("uvicorn"), folder) as api:
@@ -96,3 +101,21 @@ def test_the_commands_of_the_page_print_what_it_shows(addresses: tuple[str, str]
         ["bash", "-euc", script], env=ENVIRON, capture_output=True, text=True, check=True, timeout=60
     )
     assert answers(done.stdout) == [squeezed(shown) for shown in blocks("http")]
+
+
+def test_what_the_page_explains_is_the_token_that_opens_the_route(
+    addresses: tuple[str, str], folder: Path
+) -> None:
+    (asking,) = [block for block in blocks("sh") if block.startswith("token() {")]
+    function, _, _ = asking.partition("\n\n")
+    script = f"{function}\n{command('token orders:read |')}"
+    done = subprocess.run(
+        ["bash", "-euc", script.replace(ISSUER, addresses[0])],
+        cwd=folder,
+        env=ENVIRON,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith("accepted\n")

@@ -133,12 +133,12 @@ def text_for(provider: Provider, given: str) -> Explained:
     return lambda: ResourceServer(provider, clock=Clock(NOW)).explain(given)
 
 
-def fields(*pairs: tuple[str, str], preset: str | None = None) -> Explained:
+def fields(*pairs: tuple[str, str], preset: str | None = None, url: str = proofs.URL) -> Explained:
     """A request with these header fields, and no others."""
 
     def explain() -> Explanation:
         issuer = minting.issuer if preset is None else Issuer.like(preset, clock=Clock(NOW))
-        return issuer.resource_server().explain(Request("GET", proofs.URL, pairs))
+        return issuer.resource_server().explain(Request("GET", url, pairs))
 
     return explain
 

@@ -128,6 +128,9 @@ SITUATIONS: dict[str, tuple[str, str | None, Explained]] = {
     "too many groups": ("groups_are_elsewhere", None, of(_claim_names={"groups": "src1"})),
     # -- how it was sent
     "no token": ("no_token_was_sent", "no_credentials", fields()),
+    "a token in the address": (
+        "token_in_the_address", "no_credentials", fields(url=f"{proofs.URL}?access_token={TOKEN}"),
+    ),
     "a request that came around the proxy": (
         "field_of_a_proxy_is_missing", "no_credentials", fields(preset="google_iap"),
     ),

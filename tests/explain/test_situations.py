@@ -101,6 +101,12 @@ def test_what_is_like_a_family_s_mistake_is_not_taken_for_it(configured: str, is
     assert words in str(at(configured, iss=iss)().cause)
 
 
+def test_another_port_of_the_same_machine_is_not_called_another_tenant() -> None:
+    said = at("http://127.0.0.1:8080/a", iss="http://127.0.0.1:9000/b")()
+    assert str(said.cause).startswith("The token claims to be of 'http://127.0.0.1:9000/b'")
+    assert "another tenant" in str(at("http://127.0.0.1:8080/a", iss="http://127.0.0.1:8080/b")().cause)
+
+
 @pytest.mark.parametrize("name", ["azp", "client_id"])
 def test_who_names_another_claim_as_the_audience_is_not_told_of_clerk_or_cognito(name: str) -> None:
     claims: dict[str, Any] = {name: "https://other.test"}

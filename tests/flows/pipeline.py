@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import astuple
 
-from bearerguard import AccessToken, AuthError, Provider
+from bearerguard import AccessToken, AuthError, ClientCertificate, Provider, Request
 from bearerguard._core.credentials import encoded
+from bearerguard._flows.binding import Binding
 from bearerguard._flows.effects import KeySource, WaitForKeys
 from bearerguard._flows.jwt import Effect
 from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard.testing import Clock, Issuer
+from tests.proxies_writing import byte_sequence
 
 NOW = 1_700_000_000.0
 LATER = NOW + 10**9
@@ -23,6 +26,31 @@ LATER = NOW + 10**9
 ISSUER = Issuer(algorithm="ES256", clock=Clock(NOW))
 JWKS = ISSUER.jwks()
 TOKEN = ISSUER.token()
+
+
+FROM_PROXY = ClientCertificate.from_proxy("rfc9440", peers="10.0.0.5")
+"""Where the certificates of clients come from; without it nobody knows of them."""
+
+
+def showing(certificate: bytes, *fields: tuple[str, str]) -> Request:
+    """A request whose client has shown a certificate to the proxy."""
+    shown = ("Client-Cert", byte_sequence(certificate).decode())
+    return Request("GET", "https://api.example/orders", [shown, *fields], peer="10.0.0.5")
+
+
+class ProvenError(Exception):
+    """What a proof was asked for."""
+
+
+class _Proving:
+    """In the place of the checks of proofs."""
+
+    def check(self, jkt: str, presented: Any, request: Any, now: float) -> None:
+        raise ProvenError(*astuple(presented), now)
+
+
+PROVING = Binding(cast("Any", _Proving()))
+"""Raises what it was asked to have proven."""
 
 
 class StubSource:

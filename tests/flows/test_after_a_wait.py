@@ -89,11 +89,14 @@ def test_keys_that_grew_too_old_meanwhile_are_not_used() -> None:
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "ES384", "EdDSA", "HS256"])
 @pytest.mark.parametrize("parts", [0, 100])
-def test_tokens_of_every_algorithm_and_size_are_accepted_and_remembered(algorithm: str, parts: int) -> None:
+@pytest.mark.parametrize("known", [[], [JWKS]], ids=["no keys", "other keys"])
+def test_tokens_of_every_algorithm_and_size_are_accepted_and_remembered(
+    algorithm: str, parts: int, known: list[Any]
+) -> None:
     issuer = Issuer(algorithm=algorithm, clock=Clock(NOW))
     secret = algorithm.startswith("HS")
     keys = issuer.signing_key.secret_jwk() if secret else issuer.jwks()
-    source = StubSource()
+    source = StubSource(*known)
     options: dict[str, Any] = {"issuer": issuer.url, "audience": issuer.audience, "algorithms": [algorithm]}
     if secret:
         options["keys"] = keys

@@ -7,6 +7,7 @@ from typing import Any
 from bearerguard import AccessToken, DPoP, Provider
 from bearerguard._core.credentials import DPOP
 from bearerguard._flows.binding import Binding
+from bearerguard._flows.effects import AskIntrospection
 from bearerguard._flows.pipeline import Pipeline
 from bearerguard._flows.places import Places
 from bearerguard._flows.proof_checks import PROVEN, LookingStore, ProofChecks
@@ -15,6 +16,7 @@ from bearerguard._flows.trusting import TrustingPipeline
 from bearerguard.asgi import ASGIRequest
 from bearerguard.stores import MemoryReplayStore, ReplayKey
 from tests import proofs
+from tests.flows import asking
 from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource
 from tests.flows.test_trusting import StubRegister
 from tests.hostile import minting
@@ -42,6 +44,16 @@ def test_one_with_signers_keeps_them() -> None:
     assert [provider.signer for provider in apart.providers] == [None, ARN]
 
 
+def test_one_whose_providers_are_asked_about_tokens_asks_the_same() -> None:
+    login = asking.provider()
+    source: Any = asking.Source(login.name)
+    pipeline = Pipeline([(login, StubSource(JWKS))], lambda: NOW, asked={login.name: source})
+    stages = pipeline.apart().admit(asking.OPAQUE)
+    assert not isinstance(stages, AccessToken)
+    assert isinstance(question := next(stages), AskIntrospection)
+    assert question.source is source
+
+
 def test_one_that_trusts_by_a_function_asks_the_same_register() -> None:
     register = StubRegister()
     register.known[ISSUER.url] = register.trusted(StubSource(JWKS), "https://api.test")
@@ -56,6 +68,7 @@ def test_places_stay_where_they_are() -> None:
     raw, _, pipeline = places.apart().found(proofs.request(token=TOKEN, scheme="Bearer"))
     assert raw == TOKEN.encode()
     assert pipeline not in places._pipelines.values()
+    assert isinstance(pipeline.admit(raw), AccessToken)
 
 
 def admit(pipeline: Pipeline, request: Any) -> Any:

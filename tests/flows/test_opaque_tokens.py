@@ -10,9 +10,11 @@ import pytest
 from bearerguard import (
     RFC9068,
     AccessToken,
+    AuthError,
     ConfigurationError,
     DPoP,
     Introspection,
+    Provider,
     Request,
     limit_verdict_memory,
     scope,
@@ -23,6 +25,7 @@ from bearerguard._core.shared_bound import weight_of
 from bearerguard._flows.binding import Binding
 from bearerguard._flows.effects import Answered, AskIntrospection, ReplayKey
 from bearerguard._flows.jwt import Verdict
+from bearerguard._flows.pipeline import Pipeline
 from bearerguard._flows.proof_checks import ProofChecks
 from bearerguard._limits import (
     CONFIRMATION_BYTES,
@@ -34,8 +37,8 @@ from bearerguard._limits import (
 )
 from bearerguard.provider import ANY_JWT
 from bearerguard.testing import Issuer
-from tests.flows.asking import OPAQUE, Server, active, provider
-from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN
+from tests.flows.asking import OPAQUE, Server, Source, active, provider
+from tests.flows.pipeline import ISSUER, JWKS, NOW, PROVING, TOKEN, ProvenError, StubSource
 
 FOREIGN = Issuer("https://elsewhere.test", algorithm="ES256", clock=ISSUER.clock).token()
 URL = "https://login.example/introspect"
@@ -469,6 +472,7 @@ def test_a_jwt_that_nobody_vouches_for_is_refused_in_the_words_for_forged_ones()
     _, forged = words(server, ISSUER.forged())
     assert words(server, FOREIGN) == ("inactive", forged)
     assert words(server, FOREIGN) == ("inactive", forged), "from memory too"
+    assert server.refusal(FOREIGN).provider == "login"
     assert words(server, OPAQUE) != ("inactive", forged), "an opaque token names no issuer"
     server = Server(provider(token_prefix="lg_"))
     assert words(server, FOREIGN) == ("malformed", forged)
@@ -831,6 +835,49 @@ def test_p17_a_confirmation_of_null_is_none() -> None:
 def test_a_token_that_is_not_bound_is_refused_with_the_scheme_of_bound_ones() -> None:
     server = Server(provider())
     assert server.refusal(scheme=DPOP).reason == server.refusal(scheme=DPOP).reason == "not_bound"
+    assert server.asked == ["login"]
+
+
+def test_a_place_whose_providers_are_asked_about_nothing_refuses_as_if_nobody_were() -> None:
+    """The providers of another place may be asked: what is asked is handed to all places of a server."""
+    plain = [(Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS), StubSource(JWKS))]
+    elsewhere: Any = Source("elsewhere")
+    for raw in (OPAQUE, b"a.b.c", ISSUER.token(iss=None).encode()):
+        said = []
+        for asked in (None, {"elsewhere": elsewhere}):
+            with pytest.raises(AuthError) as refused:
+                Pipeline(plain, lambda: NOW, asked=asked).admit(raw)
+            said.append((refused.value.reason, refused.value.description))
+        assert said[0] == said[1]
+
+
+HEAD = TOKEN.partition(".")[0]
+NOT_READ_HERE = pytest.mark.parametrize(
+    "raw", [OPAQUE, f"{HEAD}.AAAA.AAAA".encode(), f"{HEAD}.e30.A".encode(), FOREIGN.encode()]
+)
+"""No JWT; one without claims, one without a signature, and one of an issuer that is not verified here."""
+
+
+@NOT_READ_HERE
+def test_the_proof_beside_a_token_that_only_its_provider_reads_is_for_the_request_as_it_came(
+    raw: bytes,
+) -> None:
+    login = provider()
+    source: Any = Source(login.name)
+    pipeline = Pipeline([(login, StubSource(JWKS))], lambda: NOW, PROVING, {login.name: source})
+    request = Request("GET", "https://api.example/orders", [])
+    stages = pipeline.admit(raw, request, DPOP, "https://api.example")
+    assert not isinstance(stages, AccessToken)
+    next(stages)
+    with pytest.raises(ProvenError) as proven:
+        stages.send(Answered(active(cnf=CNF)))
+    assert proven.value.args == (raw, request, DPOP, "https://api.example", NOW)
+
+
+@NOT_READ_HERE
+def test_nobody_is_asked_again_about_a_token_that_was_refused_a_moment_ago(raw: bytes) -> None:
+    server = Server(provider(), login=False)
+    assert server.refusal(raw).reason == server.refusal(raw).reason == "inactive"
     assert server.asked == ["login"]
 
 

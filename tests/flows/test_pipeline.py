@@ -12,13 +12,16 @@ from bearerguard import (
     ID_TOKEN,
     JWT,
     RFC9068,
+    AccessToken,
     InvalidToken,
     Profile,
     Provider,
     ProviderUnavailable,
+    Request,
 )
+from bearerguard._core.credentials import DPOP
 from bearerguard._flows.effects import WaitForKeys
-from bearerguard._flows.pipeline import Stages
+from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._jose.key_material import read_keys
 from bearerguard._jose.key_set import KeyIndex
 from bearerguard._limits import MAX_TOKEN_BYTES
@@ -28,8 +31,10 @@ from tests.flows.pipeline import (
     ISSUER,
     JWKS,
     NOW,
+    PROVING,
     TOKEN,
     Admitting,
+    ProvenError,
     StubSource,
     accepted,
     admitted,
@@ -147,6 +152,27 @@ def test_whatever_a_provider_refuses_operators_are_told_which_and_for_what_key()
         refusal(admitting(other), TOKEN, waited={other: None}),
     ):
         assert (refused.provider, refused.kid) == ("a", kid), refused.reason
+
+
+def test_operators_are_told_of_whom_a_token_says_it_is_and_who_is_trusted() -> None:
+    refused = refusal(admitting(StubSource(JWKS)), ISSUER.token(iss="https://another.example"))
+    assert refused.facts == {"issuers": (ISSUER.url,), "unverified_iss": "https://another.example"}
+
+
+def test_operators_are_told_for_whom_a_token_is_and_for_whom_it_should_be() -> None:
+    refused = refusal(admitting(StubSource(JWKS)), ISSUER.token(aud="other", client_id="app"))
+    assert refused.facts == {
+        "sub": "user-1",
+        "client_id": "app",
+        "audience_expected": (ISSUER.audience,),
+        "audience_found": "other",
+    }
+
+
+def test_a_token_that_does_not_say_who_issued_it_is_told_so() -> None:
+    server = admitting(StubSource(JWKS))
+    assert refusal(server, ISSUER.token(iss=None)).description == "The token has no 'iss' claim."
+    assert refusal(server, ISSUER.token(iss=7)).description == "The token's 'iss' claim is malformed."
 
 
 def test_only_the_algorithms_of_the_provider_are_accepted() -> None:
@@ -494,6 +520,29 @@ def test_a_bound_token_whose_keys_were_waited_for_is_refused() -> None:
     source.publish(JWKS)
     with pytest.raises(InvalidToken, match="bound to a key"):
         stages_of(server).send(None)
+
+
+def test_a_token_that_is_not_bound_is_refused_as_dpop_where_no_proofs_are_taken_either() -> None:
+    server, raw = admitting(StubSource(JWKS)), ISSUER.token().encode()
+    for _ in range(3):
+        with pytest.raises(InvalidToken) as refused:
+            server.pipeline.admit(raw, None, DPOP)
+        assert refused.value.reason == "not_bound"
+
+
+def test_the_proof_beside_a_token_whose_keys_were_waited_for_is_for_the_request_as_it_came() -> None:
+    source = StubSource()
+    provider = Provider(ISSUER.url, audience=ISSUER.audience, keys="https://issuer.test/jwks")
+    request = Request("GET", "https://api.example/orders", [])
+    raw = ISSUER.token(cnf={"jkt": "0" * 43}).encode()
+    pipeline = Pipeline([(provider, source)], lambda: NOW, PROVING)
+    stages = pipeline.admit(raw, request, DPOP, "https://api.example")
+    assert not isinstance(stages, AccessToken)
+    next(stages)
+    source.publish(JWKS)
+    with pytest.raises(ProvenError) as proven:
+        stages.send(None)
+    assert proven.value.args == (raw, request, DPOP, "https://api.example", NOW)
 
 
 # -- several providers

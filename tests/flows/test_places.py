@@ -19,12 +19,15 @@ from bearerguard import (
     Provider,
     Request,
 )
+from bearerguard._core.credentials import DPOP
 from bearerguard._core.htu import origin_of
+from bearerguard._flows.binding import Binding
 from bearerguard._flows.effects import AskIntrospection
 from bearerguard._flows.places import Places
 from bearerguard.request import BareHeaders, Incoming
+from tests.certificates import certificate_der, x5t_s256
 from tests.flows import asking
-from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource
+from tests.flows.pipeline import FROM_PROXY, ISSUER, JWKS, NOW, TOKEN, StubSource, showing
 
 IAP = Header("X-Goog-IAP-JWT-Assertion")
 PROXIED = Header("X-Forwarded-Access-Token", peers=["10.0.0.0/8"])
@@ -60,6 +63,11 @@ def test_a_header_of_its_own_carries_the_token_and_nothing_else() -> None:
     assert [provider.source for provider in pipeline.providers] == [IAP]
 
 
+def test_only_spaces_and_tabs_are_cut_off_around_a_token() -> None:
+    for text in ("XopaqueX", "\x0bopaque\x0c"):
+        assert places(IAP).found(request(x_goog_iap_jwt_assertion=f" {text}\t"))[0] == text.encode()
+
+
 def test_a_token_goes_to_the_providers_of_its_place_only() -> None:
     where = places(None, IAP, COOKIE)
     for asked, source in [
@@ -85,6 +93,30 @@ def test_a_token_that_only_its_provider_can_read_may_stand_elsewhere_too() -> No
     assert not isinstance(stages, AccessToken)
     assert isinstance(question := next(stages), AskIntrospection)
     assert (question.source, question.token) == (source, asking.OPAQUE)
+
+
+def test_a_token_that_is_bound_to_a_certificate_may_stand_elsewhere_too() -> None:
+    certificate = certificate_der()
+    provider = Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS, source=IAP)
+    binding = Binding(certificate=FROM_PROXY)
+    where = Places([(provider, StubSource(JWKS))], lambda: NOW, RESOURCE, binding=binding)
+    bound = ISSUER.token(cnf={"x5t#S256": x5t_s256(certificate)})
+    for shown, is_owner in ((certificate, True), (certificate_der(), False)):
+        asked = showing(shown, (IAP.name, bound))
+        raw, scheme, pipeline = where.found(asked)
+        if is_owner:
+            assert isinstance(pipeline.admit(raw, asked, scheme), AccessToken)
+            continue
+        with pytest.raises(AuthError) as refused:
+            pipeline.admit(raw, asked, scheme)
+        assert refused.value.reason == "certificate"
+
+
+def test_where_only_dpop_is_taken_a_bearer_token_is_not_looked_at() -> None:
+    provider = Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS)
+    where = Places([(provider, StubSource(JWKS))], lambda: NOW, RESOURCE, (DPOP,))
+    assert refusal_of(where, request(authorization=f"Bearer {TOKEN}")).reason == "proof_required"
+    assert where.found(request(authorization=f"DPoP {TOKEN}"))[:2] == (TOKEN.encode(), DPOP)
 
 
 def test_authorization_is_not_read_where_no_provider_has_its_tokens_there() -> None:
@@ -128,7 +160,10 @@ def test_a_malformed_authorization_is_refused_even_beside_a_good_token() -> None
     assert refusal.reason == "malformed_header"
 
 
-@pytest.mark.parametrize("name", ["Access_token", "access_token ", "xaccess_token", "access"])
+@pytest.mark.parametrize(
+    "name",
+    ["Access_token", "access_token ", "xaccess_token", "Xaccess_token", "\x0baccess_token", "access"],
+)
 def test_a_cookie_of_another_name_is_not_the_token(name: str) -> None:
     assert refusal_of(places(COOKIE), request(cookie=f"{name}={TOKEN}")).reason == "no_credentials"
 

@@ -9,12 +9,10 @@ from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from msgspec.structs import astuple
 
 from bearerguard import (
     AccessToken,
     AuthError,
-    ClientCertificate,
     ConfigurationError,
     InvalidToken,
     Profile,
@@ -24,15 +22,40 @@ from bearerguard import (
 )
 from bearerguard._core.credentials import BEARER, DPOP
 from bearerguard._flows.binding import Binding, Presented
-from bearerguard._flows.effects import AskReplays, FetchFailed, HttpAnswer, HttpGet, ReplayKey
-from bearerguard._flows.jwt import Verdict
+from bearerguard._flows.by_subject import of_trust_domain
+from bearerguard._flows.effects import (
+    AskIntrospection,
+    AskReplays,
+    FetchFailed,
+    HttpAnswer,
+    HttpGet,
+    KeySource,
+    ReplayKey,
+)
+from bearerguard._flows.jwt import NOT_TRUSTED, Verdict
 from bearerguard._flows.key_fetch import Discovered, Published, fetch_keys
-from bearerguard._flows.pipeline import Pipeline
+from bearerguard._flows.pipeline import Pipeline, Stages
 from bearerguard._flows.signer import SignerPipeline, pipeline_of
+from bearerguard._flows.signer import _unpadded as unpadded
 from bearerguard._jose.key_material import read_keys
+from bearerguard._jose.key_set import KeyIndex, KeySet
+from bearerguard.errors import InvalidDPoPProof
 from bearerguard.testing import SigningKey
 from tests.certificates import certificate_der, x5t_s256
-from tests.flows.pipeline import ISSUER, JWKS, NOW, Admitting, StubSource, admitted, refusal
+from tests.flows import asking
+from tests.flows.pipeline import (
+    FROM_PROXY,
+    ISSUER,
+    JWKS,
+    NOW,
+    PROVING,
+    Admitting,
+    ProvenError,
+    StubSource,
+    admitted,
+    refusal,
+    showing,
+)
 
 PLACE = "https://login.example/{tid}/v2.0"
 KEYS = "https://login.example/keys"
@@ -258,21 +281,43 @@ def test_the_trust_domain_chooses_the_keys() -> None:
     assert admitted(server, svid(iss="https://whoever.example")).subject == "spiffe://prod.example/web"
     error = refusal(server, svid("spiffe://test.example/web"), waited={others: None})
     assert (error.reason, error.provider) == ("unknown_key", "test.example")
-    assert reason(server, svid("spiffe://dev.example/web")) == "issuer"
+    error = refusal(server, svid("spiffe://dev.example/web"))
+    assert (error.reason, error.description) == ("issuer", NOT_TRUSTED)
     assert reason(server, svid("ada")) == "issuer"
     assert reason(server, svid(None)) == "issuer"
     assert admitted(server, svid(many=[[]] * 99)).subject == "spiffe://prod.example/web"
     assert reason(server, svid(7, many=[[]] * 99)) == "issuer"
 
 
-@pytest.mark.parametrize(
-    "path", ["", "/", "/a/", "//a", "/../a", "/a/.", "/a b", "/%61", "/ä", "?x", "/" + "x" * 2048]
-)
+LONGEST = "/" + "x" * (2048 - len("spiffe://prod.example/"))
+
+
+@pytest.mark.parametrize("path", ["/", "/a/", "//a", "/../a", "/a/.", "/a b", "/%61", "/ä", f"{LONGEST}x"])
 def test_a_subject_that_is_not_a_spiffe_id_is_refused(path: str) -> None:
     server = Admitting([domain("prod.example", StubSource(JWKS))])
     error = refusal(server, svid(f"spiffe://prod.example{path}"))
-    assert error.reason in {"issuer", "invalid_claim"}
-    assert error.provider == "prod.example" or path == "?x"
+    assert (error.reason, error.provider) == ("invalid_claim", "prod.example")
+    assert error.description == "The token's 'sub' claim is not a SPIFFE ID."
+
+
+@pytest.mark.parametrize(("path", "asked"), [("", "prod.example"), ("?x", None)])
+def test_a_subject_that_ends_where_its_path_should_begin_is_of_nobody(path: str, asked: str | None) -> None:
+    error = refusal(
+        Admitting([domain("prod.example", StubSource(JWKS))]), svid(f"spiffe://prod.example{path}")
+    )
+    assert (error.reason, error.provider, error.description) == ("issuer", asked, NOT_TRUSTED)
+
+
+def test_a_spiffe_id_of_the_greatest_length_is_accepted() -> None:
+    server = Admitting([domain("prod.example", StubSource(JWKS))])
+    assert len(admitted(server, svid(f"spiffe://prod.example{LONGEST}")).subject or "") == 2048
+
+
+@pytest.mark.parametrize("sub", ["spiffe://evil.example/web", "spiffe://prod.example.evil/web", 7, None])
+def test_a_subject_of_another_trust_domain_is_refused_whoever_chose_the_keys(sub: Any) -> None:
+    with pytest.raises(InvalidToken) as refused:
+        of_trust_domain("prod.example")({"sub": sub})
+    assert (refused.value.reason, refused.value.description) == ("issuer", NOT_TRUSTED)
 
 
 def test_an_issuer_that_is_there_chooses_nothing() -> None:
@@ -379,6 +424,26 @@ def test_no_key_is_looked_for_before_algorithm_and_type_fit() -> None:
     assert keys.asked == []
 
 
+def test_what_a_provider_with_keys_one_by_one_did_not_sign_is_told_the_same() -> None:
+    source = StubSource()
+    server = one_by_one(StubKeysByKid({KID: source}, frozenset({KID})), algorithms="ES256")
+    for token in (
+        ISSUER.token(alg="RS256"),
+        ISSUER.token(header={"typ": "logout+jwt"}),
+        ISSUER.with_header(kid=".."),
+        ISSUER.token(),
+    ):
+        assert refusal(server, token, waited={source: 5.0}).description == NOT_TRUSTED
+
+
+def test_of_two_providers_with_keys_one_by_one_the_second_is_asked_after_the_first() -> None:
+    source = StubSource()
+    one = Provider(ISSUER.url, audience=ISSUER.audience, keys=BY_KID, name="one")
+    two = Provider(ISSUER.url, audience=ISSUER.audience, keys=BY_KID, name="two")
+    server = Admitting([(one, StubKeysByKid({KID: source})), (two, StubKeysByKid({KID: StubSource(JWKS)}))])
+    assert admitted(server, ISSUER.token(), waited={source: 5.0}).provider is two
+
+
 def test_a_key_that_may_not_be_asked_for_now_is_trouble_not_a_bad_token() -> None:
     assert reason(one_by_one(StubKeysByKid({})), ISSUER.token()) == "provider_unavailable"
 
@@ -416,6 +481,8 @@ def test_what_is_not_at_its_address_is_absent(status: int) -> None:
     with pytest.raises(FetchFailed) as failed:
         flow.send(HttpAnswer(status, b""))
     assert failed.value.kind == "absent"
+    said = f"https://keys.example/a answered HTTP {status}: there is no such key"
+    assert str(failed.value) == said
 
 
 def test_a_key_in_pem_is_filed_under_the_id_of_its_address() -> None:
@@ -424,6 +491,20 @@ def test_a_key_in_pem_is_filed_under_the_id_of_its_address() -> None:
     with pytest.raises(StopIteration) as stop:
         flow.send(HttpAnswer(200, pem_of(ISSUER.signing_key)))
     assert [key.kid for key in stop.value.value.keys.all] == ["a"]
+
+
+def test_of_what_is_fetched_only_keys_of_the_use_that_is_asked_for_count() -> None:
+    bundle = {
+        "keys": [
+            {**key, "use": use, "kid": use}
+            for key, use in zip(JWKS["keys"], ("sig", "jwt-svid", "x509-svid"), strict=False)
+        ]
+    }
+    flow = fetch_keys(Published(KEYS, use="jwt-svid"), None)
+    next(flow)
+    with pytest.raises(StopIteration) as stop:
+        flow.send(HttpAnswer(200, json.dumps(bundle).encode()))
+    assert [key.kid for key in stop.value.value.keys.all] == ["jwt-svid"]
 
 
 # -- metadata at an address of its own
@@ -440,6 +521,14 @@ def test_metadata_may_be_fetched_elsewhere_than_the_issuer_says(issuer: str, nam
     assert next(flow) == HttpGet(INSIDE)
     told = {"issuer": named, "jwks_uri": "http://127.0.0.1:8080/certs"}
     assert flow.send(HttpAnswer(200, json.dumps(told).encode())) == HttpGet("http://127.0.0.1:8080/certs")
+
+
+def test_metadata_are_fetched_elsewhere_again_where_there_are_keys_in_hand() -> None:
+    keys = KeySet(KeyIndex(read_keys(JWKS)[0]), address="http://127.0.0.1:8080/certs")
+    flow = fetch_keys(Discovered("https://login.example/realms/shop", metadata_url=INSIDE), keys)
+    effect = next(flow)
+    assert isinstance(effect, HttpGet)
+    assert effect.url == INSIDE
 
 
 def test_metadata_fetched_elsewhere_still_has_to_be_of_the_issuer() -> None:
@@ -480,13 +569,13 @@ def of_balancer(
     return signing_input + b"." + encode(ISSUER.signing_key.sign("ES256", signing_input))
 
 
-def balancer(keys: StubKeysByKid, binding: Binding | None = None, **options: Any) -> Admitting:
-    provider = Provider(
-        None, audience=None, signer=ARN, keys=BY_KID, algorithms="ES256", client_claim="client", **options
-    )
+BALANCER = Provider(None, audience=None, signer=ARN, keys=BY_KID, algorithms="ES256", client_claim="client")
+
+
+def balancer(keys: StubKeysByKid, binding: Binding | None = None) -> Admitting:
     issuer = (Provider(ISSUER.url, audience=ISSUER.audience, keys=KEYS), StubSource(JWKS))
     server = Admitting([issuer])
-    server.pipeline = pipeline_of([issuer, (provider, keys)], lambda: server.now, binding)
+    server.pipeline = pipeline_of([issuer, (BALANCER, keys)], lambda: server.now, binding)
     return server
 
 
@@ -571,6 +660,25 @@ def test_a_token_of_a_load_balancer_that_is_bound_is_refused_as_any_other() -> N
     assert refused_by(balancer(balancers_keys()), bound).provider == ARN
 
 
+def test_the_keys_of_a_load_balancer_vouch_only_for_its_own_tokens() -> None:
+    keys = balancers_keys()
+    server = balancer(keys)
+    assert admitted(server, ISSUER.token()).provider.name == ISSUER.url
+    assert reason(server, ISSUER.token(iss="https://idp.example")) == "issuer"
+    assert reason(server, ISSUER.token(iss=None)) == "missing_claim"
+    assert keys.asked == []
+
+
+def test_a_token_that_cannot_be_read_goes_to_its_provider_beside_a_load_balancer_too() -> None:
+    login = asking.provider()
+    source = asking.Source(login.name)
+    trusted: list[tuple[Provider, KeySource]] = [(login, StubSource(JWKS)), (BALANCER, balancers_keys())]
+    stages = pipeline_of(trusted, lambda: NOW, None, {login.name: cast("Any", source)}).admit(asking.OPAQUE)
+    assert not isinstance(stages, AccessToken)
+    assert isinstance(question := next(stages), AskIntrospection)
+    assert question.source is source
+
+
 def test_padding_is_taken_of_no_other_provider() -> None:
     server = balancer(balancers_keys())
     assert isinstance(server.attempt(ISSUER.token()), AccessToken)
@@ -580,6 +688,11 @@ def test_padding_is_taken_of_no_other_provider() -> None:
         assert len(fill) % 4 != 1
     raw = head + b"=" * (-len(head) % 4 or 4) + b"." + body + b".AA"
     assert refused_by(server, raw).reason == "malformed"
+
+
+@pytest.mark.parametrize(("text", "bare"), [(b"abcX", b"abcX"), (b"abX=", b"abX"), (b"aX==", b"aX")])
+def test_only_padding_is_taken_off_a_part(text: bytes, bare: bytes) -> None:
+    assert unpadded(text) == bare
 
 
 def test_a_key_of_the_load_balancer_is_waited_for() -> None:
@@ -595,11 +708,38 @@ def test_a_key_of_the_load_balancer_is_waited_for() -> None:
     assert stop.value.value.subject == "ada"
 
 
+def waiting(server: Admitting, source: StubSource, seconds: float) -> Stages:
+    """The stages of a token whose key comes after some seconds."""
+    stages = server.pipeline.admit(of_balancer())
+    assert not isinstance(stages, AccessToken)
+    next(stages)
+    server.now = NOW + seconds
+    source.publish(JWKS)
+    return stages
+
+
+def test_a_token_whose_key_was_waited_for_is_judged_by_the_clock_of_that_moment() -> None:
+    source = StubSource()
+    server = balancer(StubKeysByKid({KID: source}))
+    with pytest.raises(StopIteration) as stop:
+        waiting(server, source, 10).send(None)
+    assert stop.value.value.verified_at == NOW + 10
+
+
+def test_a_token_that_is_refused_after_a_wait_tells_operators_of_whom() -> None:
+    source = StubSource()
+    server = balancer(StubKeysByKid({KID: source}))
+    with pytest.raises(AuthError) as refused:
+        waiting(server, source, 100).send(None)
+    assert (refused.value.reason, refused.value.provider, refused.value.kid) == ("expired", ARN, KID)
+
+
 class Noting(Binding):
     """Has each request noted where a fleet does."""
 
     def prove(self, verdict: Verdict, presented: Presented, now: float) -> Generator[AskReplays, Any, None]:
-        yield AskReplays(cast("Any", None), ReplayKey("x", b"y"), now)
+        if not (yield AskReplays(cast("Any", None), ReplayKey("x", b"y"), now)):
+            raise InvalidDPoPProof("proof_replayed", "It was used before.")
 
 
 def test_what_has_to_be_noted_by_a_fleet_is_waited_for() -> None:
@@ -612,8 +752,19 @@ def test_what_has_to_be_noted_by_a_fleet_is_waited_for() -> None:
     assert stop.value.value.subject == "ada"
 
 
+def test_what_a_fleet_has_noted_before_is_told_with_the_key_of_the_load_balancer() -> None:
+    stages = balancer(balancers_keys(), Noting()).pipeline.admit(of_balancer(), None, DPOP)
+    assert not isinstance(stages, AccessToken)
+    next(stages)
+    with pytest.raises(InvalidDPoPProof) as refused:
+        stages.send(False)
+    assert refused.value.kid == KID
+
+
 def test_a_server_without_load_balancers_has_the_plain_pipeline() -> None:
     assert type(pipeline_of([], lambda: NOW)) is Pipeline
+    plain = Provider(ISSUER.url, audience=ISSUER.audience, keys=KEYS)
+    assert type(pipeline_of([(plain, StubSource(JWKS))], lambda: NOW)) is Pipeline
     server = balancer(balancers_keys())
     assert isinstance(server.pipeline, SignerPipeline)
     assert [provider.name for provider in server.pipeline.providers] == [ISSUER.url, ARN]
@@ -624,28 +775,23 @@ def test_a_server_without_load_balancers_has_the_plain_pipeline() -> None:
 LEAF = certificate_der()
 
 
-def shown(certificate: bytes | None) -> Request:
-    """A request over TLS with a client's certificate, which the server itself saw."""
-    return Request("GET", "https://api.example/orders", [], certificate=certificate)
-
-
 @pytest.mark.parametrize("waits", [False, True])
 def test_tokens_of_a_load_balancer_are_as_bound_as_any_other(waits: bool) -> None:
-    binding = Binding(certificate=ClientCertificate.from_tls())
+    binding = Binding(certificate=FROM_PROXY)
     source = StubSource() if waits else StubSource(JWKS)
     server = balancer(StubKeysByKid({KID: source}), binding=binding)
     cnf = {"cnf": {"x5t#S256": x5t_s256(LEAF)}}
     raw = of_balancer(json.dumps({"sub": "ada", **cnf}).encode())
-    for request, expected in ((shown(LEAF), None), (shown(certificate_der()), "certificate")):
+    for request, expected in ((showing(LEAF), None), (showing(certificate_der()), "certificate")):
         source.key_set = None if waits else source.key_set
         assert ended(server.pipeline, raw, request, source) == expected
 
 
 def test_the_tokens_of_other_issuers_are_bound_beside_a_load_balancer_too() -> None:
-    server = balancer(balancers_keys(), binding=Binding(certificate=ClientCertificate.from_tls()))
+    server = balancer(balancers_keys(), binding=Binding(certificate=FROM_PROXY))
     raw = ISSUER.token(cnf={"x5t#S256": x5t_s256(LEAF)}).encode()
-    assert ended(server.pipeline, raw, shown(LEAF)) is None
-    assert ended(server.pipeline, raw, shown(certificate_der())) == "certificate"
+    assert ended(server.pipeline, raw, showing(LEAF)) is None
+    assert ended(server.pipeline, raw, showing(certificate_der())) == "certificate"
 
 
 def ended(pipeline: Pipeline, raw: bytes, request: Request, source: StubSource | None = None) -> str | None:
@@ -667,9 +813,8 @@ def ended(pipeline: Pipeline, raw: bytes, request: Request, source: StubSource |
 
 
 def test_a_proof_beside_a_load_balancer_is_for_the_address_that_the_guard_knows() -> None:
-    proving: Any = Proving()
-    server = balancer(balancers_keys(), binding=Binding(proving))
-    request = shown(None)
+    server = balancer(balancers_keys(), binding=PROVING)
+    request = Request("GET", "https://api.example/orders", [])
     bound = {"jkt": "0" * 43}
     said = json.dumps({"sub": "ada", "cnf": bound}).encode()
     for raw in (of_balancer(said), ISSUER.token(cnf=bound).encode()):
@@ -678,22 +823,12 @@ def test_a_proof_beside_a_load_balancer_is_for_the_address_that_the_guard_knows(
         assert proven.value.args == (raw, request, "DPoP", "https://api.example", NOW)
 
 
-class ProvenError(Exception):
-    """What a proof was asked for."""
-
-
-class Proving:
-    """In the place of the checks of proofs."""
-
-    def check(self, jkt: str, presented: Any, request: Any, now: float) -> None:
-        raise ProvenError(*astuple(presented), now)
-
-
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
         (of_balancer(crit=["exp"]), "The token's header has a critical extension that is not supported."),
         (of_balancer() + b"=", "The token's payload or signature is not base64url."),
+        (of_balancer().replace(b".", b".AA.", 1), "The token's payload or signature is not base64url."),
         (
             of_balancer(b'{"a": [' + b"[]," * 99 + b"1]}"),
             "The token's payload has too many arrays and objects.",

@@ -298,6 +298,14 @@ def test_a_list_may_be_relied_on_from_when_it_was_heard_until_that_ends() -> Non
     assert heard == [False, True, True, False]
 
 
+def test_a_remembered_token_waits_to_hear_in_the_very_second_in_which_the_list_ends() -> None:
+    server = Server()
+    server.list.since, server.list.until = NOW, NOW + 5
+    for server.now, asked in ((NOW, 0), (NOW + 4, 0), (NOW + 5, 1)):
+        server.admit()
+        assert server.ear.asked == asked
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_was_revoked_is_heard_first_where_it_is_not_known(times: int) -> None:
     server = Server()
@@ -308,6 +316,15 @@ def test_what_was_revoked_is_heard_first_where_it_is_not_known(times: int) -> No
     assert server.ear.asked == 1
     server.ear.brings = lambda: server.revoke("sub", "user-1")
     assert server.refusal().reason == "revoked"
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_a_token_that_is_looked_up_is_dated_by_its_own_request(is_silent: bool) -> None:
+    server = Server()
+    for server.now in (NOW, NOW + 1):
+        if is_silent:
+            silent(server)
+        assert server.admit().verified_at == server.now
 
 
 @pytest.mark.parametrize("times", [1, 2])

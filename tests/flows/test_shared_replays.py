@@ -24,6 +24,7 @@ from bearerguard._flows.proof_checks import ProofChecks
 from bearerguard._flows.signer import pipeline_of
 from bearerguard._io.drive import Admission
 from bearerguard._io.key_sources import KeySources
+from bearerguard._jose.jws import parse_header
 from bearerguard.request import Request
 from bearerguard.token import AccessToken
 from tests.hostile import minting
@@ -90,6 +91,14 @@ def test_a_proof_is_noted_where_the_fleet_does_as_the_last_of_its_checks() -> No
     assert (refused.value.reason, refused.value.provider) == ("proof_replayed", minting.ISSUER)
 
 
+def test_operators_are_told_the_key_of_a_new_token_whose_proof_was_used_before() -> None:
+    fleet, sent = Fleet(), proof()
+    Admission(admit(pipeline(fleet), request(sent))).wait()
+    with pytest.raises(AuthError, match="used before") as refused:
+        Admission(admit(pipeline(fleet), request(sent))).wait()
+    assert refused.value.kid == parse_header(encoded(TOKEN).partition(b".")[0]).kid
+
+
 def test_a_task_waits_for_the_same() -> None:
     at, sent = pipeline(Fleet()), proof()
 
@@ -145,6 +154,7 @@ def test_the_long_name_warns_where_it_is_written() -> None:
 def test_a_failure_of_a_store_says_when_to_come_back() -> None:
     failure = StoreFailed("timeout", "no answer", retry_after=2.0)
     assert (failure.kind, str(failure), failure.retry_after) == ("timeout", "no answer", 2.0)
+    assert StoreFailed("timeout", "no answer").retry_after == 1.0
 
 
 def test_an_explanation_looks_and_notes_nothing() -> None:

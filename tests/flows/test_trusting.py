@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bearerguard import AccessToken, AuthError, Provider
+from bearerguard._core.denylist import Denylist, Entry, named, plain_name
+from bearerguard._flows.binding import Binding
 from bearerguard._flows.effects import Resolution, ResolveIssuer, WaitForKeys
+from bearerguard._flows.jwt import NOT_TRUSTED
+from bearerguard._flows.pipeline import Pipeline
+from bearerguard._flows.revocation import Revoked
 from bearerguard._flows.trusting import TrustedIssuer, TrustingPipeline
-from tests.flows.pipeline import ISSUER, JWKS, NOW, StubSource
+from tests.certificates import certificate_der, x5t_s256
+from tests.flows.pipeline import FROM_PROXY, ISSUER, JWKS, NOW, StubSource, showing
 
 KEYS = "https://issuer.test/jwks"
 
@@ -45,10 +52,15 @@ def admit(register: StubRegister, token: str) -> Any:
     return TrustingPipeline(register, lambda: NOW).admit(token.encode())
 
 
-def reason(register: StubRegister, token: str, *answers: Any) -> tuple[str | None, str | None]:
+def refusal(register: StubRegister, token: str, *answers: Any) -> AuthError:
     with pytest.raises(AuthError) as refused:
         follow(register, token, answers)
-    return refused.value.reason, refused.value.provider
+    return refused.value
+
+
+def reason(register: StubRegister, token: str, *answers: Any) -> tuple[str | None, str | None]:
+    refused = refusal(register, token, *answers)
+    return refused.reason, refused.provider
 
 
 def follow(register: StubRegister, token: str, answers: Any) -> None:
@@ -111,9 +123,69 @@ def test_what_the_function_says_decides(register: StubRegister) -> None:
     assert reason(register, ISSUER.token(), other) == ("audience", ISSUER.url)
 
 
+def test_what_is_said_of_an_issuer_that_is_not_trusted(register: StubRegister) -> None:
+    assert refusal(register, ISSUER.token(), Resolution()).description == NOT_TRUSTED
+    assert refusal(register, ISSUER.token(iss="not an issuer")).description == NOT_TRUSTED
+    assert refusal(register, ISSUER.token(iss=None)).description == "The token has no 'iss' claim."
+    assert refusal(register, ISSUER.token(iss=["a"])).description == "The token's 'iss' claim is malformed."
+    assert refusal(register, ISSUER.token(), Resolution(retry_after=5.0)).retry_after == 5.0
+
+
 def test_nobody_is_asked_about_what_was_refused_or_cannot_be_an_issuer(register: StubRegister) -> None:
     register.refused.add(ISSUER.url)
     assert reason(register, ISSUER.token()) == ("issuer", None)
     assert reason(register, ISSUER.token(iss="https://a.example?b")) == ("issuer", None)
     assert reason(register, ISSUER.token(iss=None)) == ("missing_claim", None)
     assert reason(register, ISSUER.token(iss=["a"])) == ("invalid_claim", None)
+
+
+def test_who_signs_for_an_issuer_is_in_the_register_or_asked_of_its_function(
+    register: StubRegister,
+) -> None:
+    pipeline = TrustingPipeline(register, lambda: NOW)
+    found = register.trusted(StubSource(JWKS))
+    asking = pipeline.trusted_for(ISSUER.url)
+    assert next(asking) == ResolveIssuer(register, ISSUER.url)
+    with pytest.raises(StopIteration) as asked:
+        asking.send(Resolution(found))
+    register.known[ISSUER.url] = found
+    with pytest.raises(StopIteration) as known:
+        next(pipeline.trusted_for(ISSUER.url))
+    assert asked.value.value == known.value.value == ((found.provider, found.source),)
+    assert isinstance(found.source, StubSource)
+
+
+ITSELF_OR_APART = pytest.mark.parametrize("of", [lambda pipeline: pipeline, Pipeline.apart])
+
+
+@ITSELF_OR_APART
+def test_a_bound_token_of_an_issuer_that_is_trusted_needs_its_certificate(
+    register: StubRegister, of: Callable[[Pipeline], Pipeline]
+) -> None:
+    register.known[ISSUER.url] = register.trusted(StubSource(JWKS))
+    binding = Binding(certificate=FROM_PROXY)
+    pipeline = of(TrustingPipeline(register, lambda: NOW, binding))
+    certificate = certificate_der()
+    raw = ISSUER.token(cnf={"x5t#S256": x5t_s256(certificate)}).encode()
+    assert isinstance(pipeline.admit(raw, showing(certificate)), AccessToken)
+    with pytest.raises(AuthError) as refused:
+        pipeline.admit(raw, showing(certificate_der()))
+    assert refused.value.reason == "certificate"
+
+
+class Ear:
+    """Hears of revocations."""
+
+
+@ITSELF_OR_APART
+def test_a_token_of_an_issuer_that_is_trusted_is_refused_once_it_is_revoked(
+    register: StubRegister, of: Callable[[Pipeline], Pipeline]
+) -> None:
+    register.known[ISSUER.url] = register.trusted(StubSource(JWKS))
+    revoked = Revoked(Denylist(1800.0), Ear())
+    pipeline = of(TrustingPipeline(register, lambda: NOW, revoked=revoked))
+    assert isinstance(pipeline.admit(ISSUER.token().encode()), AccessToken)
+    revoked.list.add(Entry(named(plain_name, "sub", ISSUER.url, "user-1"), int(NOW)), NOW)
+    with pytest.raises(AuthError) as refused:
+        pipeline.admit(ISSUER.token().encode())
+    assert refused.value.reason == "revoked"

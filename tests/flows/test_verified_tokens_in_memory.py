@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from sys import getsizeof
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from bearerguard import AccessToken, InvalidRequest, InvalidToken, limit_verdict_memory
+from bearerguard import AccessToken, InvalidRequest, InvalidToken, Provider, Request, limit_verdict_memory
 from bearerguard._core.confirmation import Confirmation
-from bearerguard._core.credentials import BEARER
+from bearerguard._core.credentials import BEARER, DPOP
 from bearerguard._core.fingerprint import fingerprint
 from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
 from bearerguard._flows.jwt import read_unread
+from bearerguard._flows.pipeline import Pipeline
 from bearerguard._limits import (
     FORGOTTEN_BYTES_AT_ONCE,
     MAX_CACHED_HEADER_BYTES,
@@ -24,7 +27,19 @@ from bearerguard._limits import (
 )
 from bearerguard.request import BareHeaders
 from bearerguard.testing import Issuer
-from tests.flows.pipeline import ISSUER, JWKS, NOW, TOKEN, StubSource, accepted, admitting, refusal, wanted
+from tests.flows.pipeline import (
+    ISSUER,
+    JWKS,
+    NOW,
+    PROVING,
+    TOKEN,
+    ProvenError,
+    StubSource,
+    accepted,
+    admitting,
+    refusal,
+    wanted,
+)
 
 
 def test_a_token_is_not_accepted_from_memory_once_it_has_expired() -> None:
@@ -79,6 +94,16 @@ def test_a_token_from_memory_has_the_keys_refreshed_that_are_due_and_not_used_th
     accepted(server.attempt(TOKEN, NOW + 10))
     assert source.asked_ahead == [NOW + 10]
     assert wanted(server.attempt(TOKEN, NOW + 20)).cause == "missing"
+
+
+def test_keys_that_came_in_this_very_moment_are_not_refreshed() -> None:
+    source = StubSource(JWKS)
+    assert source.key_set is not None
+    source.key_set = structs.replace(source.key_set, fetched_at=NOW)
+    server = admitting(source)
+    for _ in range(2):  # a token that is new, and one that is remembered
+        accepted(server.attempt(TOKEN, NOW))
+    assert source.asked_ahead == []
 
 
 def test_a_token_from_memory_is_not_verified_again() -> None:
@@ -228,7 +253,7 @@ def test_a_token_is_found_in_the_field_that_it_came_in_and_no_other_is_taken_for
     assert len(set(tokens)) == 1
 
 
-@pytest.mark.parametrize("spaces", [0, 1, MAX_TOKEN_BYTES])
+@pytest.mark.parametrize("spaces", [0, 1, MAX_TOKEN_BYTES, MAX_TOKEN_BYTES + 1])
 def test_a_field_without_a_token_says_so_however_many_spaces_it_has(spaces: int) -> None:
     server = admitting(StubSource(JWKS))
     with pytest.raises(InvalidRequest) as refused:
@@ -238,6 +263,18 @@ def test_a_field_without_a_token_says_so_however_many_spaces_it_has(spaces: int)
         b"Bearer " + b" " * spaces + TOKEN.encode(), BareHeaders([]), BEARER, None, len("Bearer ")
     )
     assert isinstance(found, AccessToken)
+
+
+@pytest.mark.parametrize("spaces", [1, 2, MAX_TOKEN_BYTES])
+def test_the_proof_beside_a_token_behind_spaces_is_for_the_request_as_it_came(spaces: int) -> None:
+    provider = Provider(ISSUER.url, audience=ISSUER.audience, keys=JWKS)
+    pipeline = Pipeline([(provider, StubSource(JWKS))], lambda: NOW, PROVING)
+    request = Request("GET", "https://api.example/orders", [])
+    raw = ISSUER.token(cnf={"jkt": "0" * 43}).encode()
+    for _ in range(2):
+        with pytest.raises(ProvenError) as proven:
+            pipeline.admit(b"DPoP" + b" " * spaces + raw, request, DPOP, "https://api.example", len("DPoP "))
+        assert proven.value.args == (raw, request, DPOP, "https://api.example", NOW)
 
 
 def test_of_a_token_that_came_again_all_but_the_signature_is_in_memory_and_weighed() -> None:
@@ -343,7 +380,15 @@ def test_a_payload_of_many_parts_is_refused_like_any_other(claims: dict[str, Any
 def test_many_parts_that_are_not_json_are_malformed_with_a_good_signature_too(payload: bytes) -> None:
     body = payload % (ISSUER.url.encode(), b",".join([b"[]"] * 1000))
     server = admitting(StubSource(JWKS))
-    assert refusal(server, ISSUER.sign(body)).reason == "malformed"
+    refused = refusal(server, ISSUER.sign(body))
+    assert refused.reason == "malformed"
+    assert refused.description == "The token's payload is not a base64url JSON object."
+
+
+@pytest.mark.parametrize("parts", [[], MANY], ids=["few", "many"])
+def test_an_issuer_of_null_is_missing_however_many_parts_there_are(parts: list[Any]) -> None:
+    body = json.dumps({"iss": None, "aud": ISSUER.audience, "exp": NOW + 60, "parts": parts}).encode()
+    assert refusal(admitting(StubSource(JWKS)), ISSUER.sign(body)).reason == "missing_claim"
 
 
 def test_a_payload_of_many_parts_is_read_for_one_request_and_kept_only_for_the_second() -> None:

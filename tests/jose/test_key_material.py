@@ -135,7 +135,14 @@ def test_a_kid_that_is_too_long_leaves_its_pem_out() -> None:
 
 @pytest.mark.parametrize("material", [[], (), {"keys": []}, '{"keys": []}', [{"keys": []}, []]], ids=str)
 def test_material_without_a_key_is_empty(material: Any) -> None:
-    assert refusal_of(material).kind == "empty"
+    refusal = refusal_of(material)
+    assert (refusal.kind, str(refusal)) == ("empty", "it holds no key")
+
+
+def test_material_without_a_key_of_the_use_that_is_asked_for_is_empty() -> None:
+    with pytest.raises(UnusableKeys) as refusal:
+        read_keys({"keys": [JWK]}, use="jwt-svid")
+    assert (refusal.value.kind, str(refusal.value)) == ("empty", "it holds no key whose use is 'jwt-svid'")
 
 
 def test_material_of_more_keys_than_anybody_has_is_not_read() -> None:
@@ -147,7 +154,13 @@ def test_material_of_more_keys_than_anybody_has_is_not_read() -> None:
 def test_where_no_key_is_usable_the_first_reasons_are_told() -> None:
     refusal = refusal_of({"keys": [{**JWK, "kid": f"k{number}", "use": "enc"} for number in range(9)]})
     assert refusal.kind == "no_usable_key"
-    assert [name for name in ("k0", "k1", "k2", "k3") if name in str(refusal)] == ["k0", "k1", "k2"]
+    assert str(refusal) == "; ".join(
+        f"key {number + 1} of 9 (kid 'k{number}') cannot be used: its use is not 'sig'" for number in range(3)
+    )
+
+
+def test_a_key_of_another_use_beside_what_is_not_a_key_is_still_a_key() -> None:
+    assert refusal_of([{**JWK, "use": "enc"}, 5]).kind == "no_usable_key"
 
 
 @pytest.mark.parametrize(
@@ -188,12 +201,30 @@ def test_what_is_not_a_form_of_a_key_says_what_it_is(material: Any, why: str) ->
 
 
 @pytest.mark.parametrize(
+    ("material", "said"),
+    [
+        ("<html>", "it is HTML (a login page, perhaps?), neither JSON nor PEM"),
+        ("not JSON", "it is neither JSON nor PEM"),
+        pytest.param(
+            KEY_IN_BASE64,
+            "it is a key or certificate without its first and last line: put it between -----BEGIN PUBLIC "
+            "KEY----- and -----END PUBLIC KEY-----, or the same with CERTIFICATE",
+            id="base64",
+        ),
+    ],
+)
+def test_a_text_that_is_not_a_form_of_a_key_is_named_by_its_look(material: str, said: str) -> None:
+    assert str(refusal_of(material)) == said
+
+
+@pytest.mark.parametrize(
     "secret", ["correct horse battery", "c2VjcmV0LXNlY3JldA==", "12345678", b"\xff\x00", "/a+b=="]
 )
 def test_a_secret_that_is_given_as_it_is_says_how_to_give_one_and_shows_nothing_of_it(secret: Any) -> None:
     with pytest.raises(UnusableKeys) as refusal:
         read_keys(secret, allow_secret=True)
     assert "{'kty': 'oct', 'k': ...}" in str(refusal.value)
+    assert refusal.value.kind == "not_a_key_set"
     assert str(secret)[2:8] not in str(refusal.value)
     assert "oct" not in str(refusal_of(secret))
 
@@ -256,6 +287,7 @@ def test_one_entry_that_is_not_a_key_does_not_sink_a_mapping_by_kid(junk: Any) -
     keys, left_out = read_keys({"a": JWK, "b": junk})
     assert [key.kid for key in keys] == [JWK["kid"]]
     assert len(left_out) == 1
+    assert left_out[0].startswith("key 2 of 2 (kid 'b') cannot be used: ")
 
 
 def test_a_jwk_filed_under_a_kid_is_published_under_it() -> None:

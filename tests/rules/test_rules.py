@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from bearerguard import (
     scope,
     subject,
 )
+from bearerguard.asgi import Guard
 from bearerguard.testing import Clock, Issuer
 from tests.challenge import challenge_of
 
@@ -224,6 +226,26 @@ def test_a_rule_that_asks_for_nothing_or_the_impossible_is_a_configuration_error
 
 
 # -- explanations
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        (
+            "orders:read",
+            "'orders:read' is not a rule: write scope('orders:read'), role('orders:read') or the like",
+        ),
+        ("a b", "write scope('a', 'b'), role('a', 'b') or the like"),
+        ("scope('a')", "write scope('a'), without quotes around it"),
+        (" ", "write scope('...'), role('...') or the like"),
+        (["a"], "write scope('...'), role('...') or the like"),
+        (len, "write requires(), with parentheses, above a view"),
+    ],
+)
+def test_what_is_given_in_place_of_a_rule_is_told_what_to_write(given: Any, advice: str) -> None:
+    guard = Guard(ISSUER.resource_server())
+    with pytest.raises(ConfigurationError, match=re.escape(advice)):
+        guard.demand(given)
 
 
 def test_an_explanation_is_a_tree_with_a_verdict_and_a_sentence_for_each_part() -> None:

@@ -29,6 +29,7 @@ from bearerguard._flows.effects import (
     WriteRevocation,
 )
 from bearerguard._flows.jwt import Effect
+from bearerguard._io.awaited import awaited
 from bearerguard.token import AccessToken
 
 if TYPE_CHECKING:
@@ -201,15 +202,7 @@ def _own_token(effect: CallSource) -> Any:
 
 def _returned_by(effect: CallSource) -> Any:
     value = effect.function()
-    if inspect.isawaitable(value):
-        import anyio  # noqa: PLC0415 - fetching has loaded it; mere verifying does without
-
-        value = anyio.run(_awaited, value)
-    return value
-
-
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
+    return awaited(value) if inspect.isawaitable(value) else value
 
 
 def _source_of(effect: WaitForKeys) -> RemoteKeySource:

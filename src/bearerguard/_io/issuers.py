@@ -18,6 +18,7 @@ from bearerguard._core.first_fetches import FirstFetches
 from bearerguard._core.proven_first import ProvenFirst
 from bearerguard._flows.effects import KeySource, Resolution
 from bearerguard._flows.trusting import TrustedIssuer
+from bearerguard._io.awaited import awaited
 from bearerguard._io.fork import forget_locks
 from bearerguard._io.key_sources import KeySources
 from bearerguard._limits import (
@@ -106,16 +107,14 @@ class Issuers:
         try:
             answer = self._function(issuer)
             if inspect.isawaitable(answer):
-                import anyio  # noqa: PLC0415 - only those with an async function pay for it
-
-                answer = anyio.run(_awaited, answer)
+                answer = awaited(answer)
             return self._settle(issuer, answer)
         except Exception as problem:  # noqa: BLE001 - whatever a function of the program raises
             return self._without_answer(issuer, problem)
 
     async def resolve_async(self, issuer: str) -> Resolution:
         """The same for a task of any event loop: an async function runs there, any other in a thread."""
-        import anyio.to_thread  # noqa: PLC0415 - as above
+        import anyio.to_thread  # noqa: PLC0415 - only tasks pay for it
 
         answer: Any
         try:
@@ -302,7 +301,3 @@ def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - of an object with an `async def __call__`
     )
-
-
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable

@@ -111,8 +111,10 @@ class Guard(BaseGuard):
     def install(self, app: web.Application) -> web.Application:
         """Serve the guard's endpoints from `app`: the resource's metadata, where the guard has a `resource`.
 
-        With `close_at_expiry`, it also sees to the WebSockets of the application.
+        The application then does not start where a decorator of this guard stands above that of a route. With
+        `close_at_expiry`, the guard also sees to the WebSockets of the application.
         """
+        app.on_startup.append(self._check_handlers)
         for endpoint in self.endpoints:
             serve = _served(endpoint)
             for method in endpoint.methods:
@@ -149,7 +151,11 @@ class Guard(BaseGuard):
                 f"{handler!r:.80} is not a handler: decorate functions, methods and web.View classes; for a "
                 "whole application, add guard.middleware(rule) to its middlewares."
             )
+        self._stands_below(handler)
         return cast("H", guarded)
+
+    async def _check_handlers(self, app: web.Application) -> None:
+        self._check_served((route.handler for route in app.router.routes()), "@routes.get(...)")
 
     def _function_behind(self, handler: Callable[..., Any], demand: Demand) -> Callable[..., Any]:
         @functools.wraps(handler)

@@ -30,7 +30,9 @@ class Paste(NamedTuple):
     request: str
 
 
-def paste_for(issuer: Issuer, scope: str, *, docs: str, token: str | None = None) -> Paste:
+def paste_for(
+    issuer: Issuer, scope: str, *, docs: str, token: str | None = None, is_opaque: bool = False
+) -> Paste:
     """Return what to paste.
 
     Args:
@@ -38,16 +40,22 @@ def paste_for(issuer: Issuer, scope: str, *, docs: str, token: str | None = None
         scope: what the route asks for.
         docs: the client by which people log in from the API's documentation.
         token: one that is made already; by default a program asks for one.
+        is_opaque: whether that token is one about which the API has to ask the issuer.
     """
     audience = issuer.audience if isinstance(issuer.audience, str) else issuer.audience[0]
     asks = f"guard.requires(scope({_text(scope)}))"
+    introspection, asks_issuer = "", ""
+    if is_opaque:
+        introspection = "Introspection, "
+        client = f"{_text(issuer.client_id)}, {_text(issuer.client_secret)}"
+        asks_issuer = f",\n    introspection=Introspection({client})"
     program = f"""\
 from typing import Annotated
 from fastapi import FastAPI
-from bearerguard import AccessToken, Provider, ResourceServer, scope
+from bearerguard import AccessToken, {introspection}Provider, ResourceServer, scope
 from bearerguard.fastapi import Guard
 
-login = Provider("{issuer.url}", audience={_text(audience)})
+login = Provider("{issuer.url}", audience={_text(audience)}{asks_issuer})
 guard = Guard(ResourceServer(login))
 Reader = Annotated[AccessToken, {asks}]
 app = FastAPI()

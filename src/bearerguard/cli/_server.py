@@ -32,9 +32,9 @@ def chosen_server(issuer: str | None, audiences: tuple[str, ...], app: str | Non
             raise click.UsageError("--app says whom to trust: leave --issuer and --audience out.")
         return server_in(app)
     if issuer is None:
-        raise click.UsageError("Whose tokens are good? Give --issuer and --audience, or --app module:name.")
+        raise click.UsageError("No provider is named: give --issuer and --audience, or --app module:name.")
     if not audiences:
-        raise click.UsageError("For whom are good tokens? Give --audience, such as https://api.example.")
+        raise click.UsageError("--audience is missing: give what tokens for this API have in 'aud'.")
     return server_for(issuer, audiences)
 
 
@@ -50,6 +50,11 @@ def server_in(name: str) -> ResourceServer:
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
         raise click.UsageError(f"--app is {name!r}: write module:name, such as main:server.")
+    if "/" in module_name or Path(module_name).is_file():
+        module = ".".join(Path(module_name).with_suffix("").parts)
+        raise click.UsageError(
+            f"--app is {name!r}, which names a file and not a module: write {module}:{attribute}."
+        )
     here = str(Path.cwd())
     if here not in sys.path:  # as `python -m` has it: the program is mostly in this folder
         sys.path.insert(0, here)

@@ -97,7 +97,7 @@ def _issuer(
     try:
         with issuer.serve(port):
             token = _token(issuer, asked, opaque=opaque) if makes_token else None
-            _tell(output(), issuer, people, uris, token)
+            _tell(output(), issuer, people, uris, token, is_opaque=opaque)
             until_interrupted()
     except KeyboardInterrupt:
         print("\nStopped.")
@@ -115,13 +115,20 @@ def _token(issuer: Issuer, claims: dict[str, Any], *, opaque: bool) -> str:
 
 
 def _tell(
-    terminal: Console, issuer: Issuer, people: tuple[Persona, ...], uris: tuple[str, ...], token: str | None
+    terminal: Console,
+    issuer: Issuer,
+    people: tuple[Persona, ...],
+    uris: tuple[str, ...],
+    token: str | None,
+    *,
+    is_opaque: bool,
 ) -> None:
     terminal.print(Text(f"The issuer runs at {issuer.url}. Ctrl-C ends it.", "bold"))
     terminal.print("It serves only this machine, and anybody can log in: never use it in production.")
     terminal.print(Padding(_who(issuer, people, uris), (1, 0, 1, 2)))
     scopes = [scope for persona in people for scope in persona.scopes]
-    paste = paste_for(issuer, (scopes or ["orders:read"])[0], docs=_DOCS, token=token)
+    scope = (scopes or ["orders:read"])[0]
+    paste = paste_for(issuer, scope, docs=_DOCS, token=token, is_opaque=is_opaque)
     for heading, text in _blocks(paste, has_token=token is not None):
         terminal.print(Text(heading, "bold"))
         # As it is, so that what is copied is what works: the terminal breaks what is too long by itself.
@@ -148,7 +155,7 @@ def _who(issuer: Issuer, people: tuple[Persona, ...], uris: tuple[str, ...]) -> 
         said = on_one_line(f"{persona.sub}: {scopes}{roles}")
         table.add_row("people" if number == 0 else "", Text(said))
     table.add_row("a program", f"{issuer.client_id}, with the secret {issuer.client_secret}")
-    table.add_row("a page", f"{_DOCS}, where people log in, who are sent back to")
+    table.add_row("a page", f"{_DOCS}, for people who log in; they are sent back to")
     for uri in uris:
         table.add_row("", Text(uri))
     table.add_row("login page", issuer.authorization_endpoint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bearerguard.errors import AuthError, ConfigurationError
+from bearerguard.errors import AuthError
 from bearerguard.explain.causes import cause_of
 from bearerguard.explain.checks import checks_of
 from bearerguard.explain.explanation import Explanation
@@ -12,6 +12,7 @@ from bearerguard.explain.situation import Situation, parts_of
 from bearerguard.provider import Provider
 from bearerguard.request import Headers, Incoming, as_request
 from bearerguard.rules import Rule
+from bearerguard.rules.algebra import checked_rule
 from bearerguard.token import AccessToken, apart
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def explained(
     Raises:
         ConfigurationError: the rule is not a rule.
     """
-    if rule is not None and not isinstance(rule, Rule):
-        raise ConfigurationError(f"{rule!r:.80} is not a rule: write scope('...'), role('...') or the like.")
+    if rule is not None:
+        checked_rule(rule)
     request = None if isinstance(asked, str) else as_request(asked)
     text = asked if isinstance(asked, str) else text_in(request, server)
     error = outcome if isinstance(outcome, AuthError) else None

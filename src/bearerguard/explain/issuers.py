@@ -88,11 +88,11 @@ def alike(text: str) -> str:
 
 
 def other_tenant(situation: Situation) -> Cause | None:
-    """The same host, and another path: mostly another tenant or realm."""
+    """The same host and port, and another path: mostly another tenant or realm."""
     issuer = _claimed(situation)
-    host = host_of(issuer or "")
+    place = _host_and_port(issuer or "")
     for configured in situation.issuers:
-        if host and host == host_of(configured):
+        if place and place == _host_and_port(configured):
             return Cause(
                 f"The token is of {shown(issuer)}, and {shown(configured)} is configured: another tenant, "
                 "realm or application of the same provider.",
@@ -118,6 +118,14 @@ def host_of(address: str) -> str:
     """Return the host of an address; empty where it is not one."""
     try:
         return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _host_and_port(address: str) -> str:
+    """Where an address is, as it is written; empty where it is not one."""
+    try:
+        return urlsplit(address).netloc.rpartition("@")[2].lower()
     except ValueError:
         return ""
 

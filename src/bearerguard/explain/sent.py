@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 from bearerguard._jose import base64url
 from bearerguard._limits import MAX_TOKEN_BYTES
 from bearerguard.explain.situation import Cause, Situation, shown
@@ -32,6 +34,20 @@ def no_token_was_sent(situation: Situation) -> Cause | None:
         "Have the client send 'Authorization: Bearer <token>'. If it does, look for a redirect or a proxy "
         "that "
         "takes the header away.",
+    )
+
+
+def token_in_the_address(situation: Situation) -> Cause | None:
+    """`?access_token=...`, which RFC 6750, section 2.3 advises against, and which is not read."""
+    request = situation.request
+    if request is None or not situation.is_refused_for("no_credentials"):
+        return None
+    query = (request.url or (request.target or b"").decode("latin-1")).partition("?")[2]
+    if "access_token" not in parse_qs(query):
+        return None
+    return Cause(
+        "The token stands in the address (access_token=), where it is not read, as addresses end up in logs.",
+        "Have the client send 'Authorization: Bearer <token>', and get a new token: this one may be in logs.",
     )
 
 
@@ -188,6 +204,7 @@ def part_that_cannot_be_decoded(situation: Situation) -> Cause | None:
 
 SENT_CAUSES = (
     field_of_a_proxy_is_missing,
+    token_in_the_address,
     no_token_was_sent,
     password_was_sent,
     bound_token_where_none_is_taken,

@@ -81,9 +81,15 @@ class Guard(BaseGuard):
             self._admit(demand)
 
         part.before_request(admit)
+        if isinstance(part, flask.Flask):
+            flask.request_started.connect(self._check_views, part)
 
     def install(self, app: flask.Flask) -> flask.Flask:
-        """Serve the guard's endpoints from `app`: the resource's metadata, where it has a `resource`."""
+        """Serve the guard's endpoints from `app`: the resource's metadata, where it has a `resource`.
+
+        The first request also checks that no decorator of this guard stands above the route's.
+        """
+        flask.request_started.connect(self._check_views, app)
         for endpoint in self.endpoints:
             name = view_name(endpoint)
             if name not in app.view_functions:  # of two resources, the first has the path that both have
@@ -141,7 +147,18 @@ class Guard(BaseGuard):
 
     def _behind(self, demand: Demand) -> Callable[[V], V]:
         check, acheck = functools.partial(self._admit, demand), functools.partial(self._aadmit, demand)
-        return functools.partial(behind, check, acheck)
+
+        def decorate(view: V) -> V:
+            guarded = behind(check, acheck, view)
+            self._stands_below(view)
+            return guarded
+
+        return decorate
+
+    def _check_views(self, app: flask.Flask, **_: Any) -> None:
+        """Check the views of an application, once all are there; until they are right, each request fails."""
+        self._check_served(app.view_functions.values(), "@app.route(...)")
+        flask.request_started.disconnect(self._check_views, app)
 
     def _admit(self, demand: Demand) -> None:
         """Check the current request, and note its token where the application and the logs find it."""

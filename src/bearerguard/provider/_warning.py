@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from types import FrameType
 
 from bearerguard.errors import SecurityWarning
 
@@ -12,7 +13,18 @@ _OURS = ("bearerguard", "dataclasses", "functools")
 
 def warn_caller(message: str) -> None:
     """Issue a `SecurityWarning` that points at the line outside of this library which is to be changed."""
-    level, frame = 1, sys._getframe(0)  # noqa: SLF001 - as `warnings` itself does
+    level, _ = _outside()
+    warnings.warn(message, SecurityWarning, stacklevel=level)
+
+
+def calling_frame() -> FrameType:
+    """Return the innermost frame outside of this library."""
+    return _outside()[1]
+
+
+def _outside() -> tuple[int, FrameType]:
+    """How far out, from who calls this, and which frame that is."""
+    level, frame = 0, sys._getframe(0)  # noqa: SLF001 - as `warnings` itself does
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_OURS):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, SecurityWarning, stacklevel=level)
+    return level, frame

@@ -12,7 +12,13 @@ from typing import Any
 import msgspec
 
 from bearerguard._limits import MAX_ALTERNATIVES
-from bearerguard.errors import AccessDenied, AuthError, InsufficientScope, InsufficientUserAuthentication
+from bearerguard.errors import (
+    AccessDenied,
+    AuthError,
+    ConfigurationError,
+    InsufficientScope,
+    InsufficientUserAuthentication,
+)
 from bearerguard.token import AccessToken
 
 __all__ = ["All", "Alternative", "AnyOf", "Login", "Not", "Remedy", "Rule", "RuleExplanation"]
@@ -169,6 +175,29 @@ class Rule(msgspec.Struct, frozen=True):
         if self.allows(token):
             return Remedy()
         return Remedy(hopeless=AccessDenied("denied", "The token does not give access to this."))
+
+
+def checked_rule(given: Any) -> Rule:
+    """Return what is given as a rule.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if isinstance(given, Rule):
+        return given
+    raise ConfigurationError(f"{given!r:.80} is not a rule: write {_in_place_of(given)}.")
+
+
+def _in_place_of(given: Any) -> str:
+    """What somebody who gives this may have meant."""
+    if isinstance(given, str) and "(" in given:
+        return f"{given:.80}, without quotes around it"
+    if isinstance(given, str) and given.strip():
+        names = ", ".join(map(repr, given[:80].split()))
+        return f"scope({names}), role({names}) or the like"
+    if callable(given):
+        return "requires(), with parentheses, above a view; a test of your own is claim('...', test)"
+    return "scope('...'), role('...') or the like"
 
 
 class All(Rule, frozen=True):

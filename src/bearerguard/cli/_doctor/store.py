@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bearerguard._flows.effects import StoreFailed
 from bearerguard.cli._doctor.findings import Finding
 from bearerguard.errors import ConfigurationError
 from bearerguard.explain.situation import duration, shown
-from bearerguard.stores.redis import RedisStore
+
+if TYPE_CHECKING:  # redis-py is an extra, which a program without a store does not have
+    from bearerguard.stores.redis import RedisStore
 
 __all__ = ["StoreFacts", "about_revocations", "about_store", "facts_of"]
 
@@ -82,9 +84,8 @@ def about_store(facts: StoreFacts) -> list[Finding]:
         return [
             Finding(
                 "error", "store", f"cannot be asked: {shown(facts.failure)[1:-1]}",
-                "Requests whose proofs have to be noted are answered 503 until it can: look at its address, "
-                "its "
-                "password, and the network between.",
+                "Until it can, requests that need it (for proofs, for revocations) are answered 503: look at "
+                "its address, its password, and the network between.",
             )
         ]  # fmt: skip
     return [_about_speed(facts), *_about_engine(facts), _about_memory(facts), _about_sealing(facts)]
