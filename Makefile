@@ -22,10 +22,13 @@ demo: $(VENV)/.test  ## a real issuer, a protected API, and a story between them
 
 # The parts of the suite. Core covers every branch of _jose, _core and _flows by itself, so that the others need no
 # tracing; world starts servers, threads and processes, and mostly waits for them.
-WORLD := $(addprefix tests/,cli keys examples faults io peers seeds testing)
+WORLD := $(addprefix tests/,cli keys examples faults io peers testing)
 # Real providers, proxies, stores and browsers; `.ci/run` leaves them out on all interpreters but one (tests/left_out.py).
 ifeq ($(findstring real,$(BEARERGUARD_LEFT_OUT)),)
 WORLD += $(addprefix tests/,browser integration migrating stores)
+endif
+ifeq ($(findstring seeds,$(BEARERGUARD_LEFT_OUT)),)
+WORLD += tests/seeds
 endif
 HOSTILE := $(addprefix tests/,hostile advisories vectors)
 CORE := $(addprefix tests/,jose core flows)
