@@ -1,9 +1,9 @@
 """What a run of the suite leaves out, and says so.
 
 Only `.ci/run` leaves anything out. There is no gRPC for a free-threaded Python, and the packages of the seeds
-do not start on Python 3.14. The MCP SDK and FastMCP want a newer httpx2 than the oldest that the library takes,
-so their doors are tried in a run of their own. And what is real (providers, proxies, stores, browsers, other
-people's packages) is tried on one interpreter only, as it takes its time.
+do not start on Python 3.14. The MCP SDK and FastMCP want a newer httpx2 than the oldest that the library
+takes, so their doors are tried in a run of their own. And what is real (providers, proxies, stores, browsers,
+other people's packages) is tried on one interpreter only, as it takes its time.
 """
 
 from __future__ import annotations
