@@ -127,7 +127,7 @@ VERIFIED = {
     *("authentication", "denied", "scope"),
 }
 """What may be told of a token whose signature was verified: then the log says who it was."""
-LOUD = {"issuer", "audience", "algorithm", "type"}
+LOUD = {"issuer", "audience", "algorithm", "type", "not_yet_valid"}
 
 
 def reason_logged(records: Sequence[logging.LogRecord]) -> str | None:
