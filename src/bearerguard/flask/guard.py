@@ -80,16 +80,16 @@ class Guard(BaseGuard):
                 return
             self._admit(demand)
 
-        part.before_request(admit)
         if isinstance(part, flask.Flask):
-            flask.request_started.connect(self._check_views, part)
+            self._check_at_first(part)
+        part.before_request(admit)
 
     def install(self, app: flask.Flask) -> flask.Flask:
         """Serve the guard's endpoints from `app`: the resource's metadata, where it has a `resource`.
 
         The first request also checks that no decorator of this guard stands above the route's.
         """
-        flask.request_started.connect(self._check_views, app)
+        self._check_at_first(app)
         for endpoint in self.endpoints:
             name = view_name(endpoint)
             if name not in app.view_functions:  # of two resources, the first has the path that both have
@@ -155,10 +155,17 @@ class Guard(BaseGuard):
 
         return decorate
 
-    def _check_views(self, app: flask.Flask, **_: Any) -> None:
-        """Check the views of an application, once all are there; until they are right, each request fails."""
-        self._check_served(app.view_functions.values(), "@app.route(...)")
-        flask.request_started.disconnect(self._check_views, app)
+    def _check_at_first(self, app: flask.Flask) -> None:
+        """Have the first request check the views, as all are there; until they are right, each one fails."""
+
+        def check() -> None:
+            self._check_served(app.view_functions.values(), "@app.route(...)")
+            # In another list, as this one is being gone through.
+            app.before_request_funcs[None] = [
+                function for function in app.before_request_funcs[None] if function is not check
+            ]
+
+        app.before_request(check)
 
     def _admit(self, demand: Demand) -> None:
         """Check the current request, and note its token where the application and the logs find it."""
