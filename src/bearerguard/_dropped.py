@@ -6,8 +6,7 @@ where it is certain: nothing was served, and what drops the application is the l
 
 from __future__ import annotations
 
-import sys
-from types import CodeType, FrameType
+from types import CodeType
 
 from bearerguard.provider._warning import calling_frame, warn_caller
 
@@ -23,15 +22,16 @@ class Protection:
 
     def __init__(self) -> None:
         self.has_served = False
-        self._made_at = _line_of(calling_frame())
+        self._made_at = _calling_line()
 
     def __del__(self) -> None:
-        if not self.has_served and _line_of(sys._getframe(1)) == self._made_at:  # noqa: SLF001 - who drops it
+        if not self.has_served and _calling_line() == self._made_at:
             warn_caller(
                 "protect(app) returns another application, the protected one, and here nobody keeps it, so "
                 "nothing is protected: write app = guard.protect(app), or app.add_middleware(guard.protect)"
             )
 
 
-def _line_of(frame: FrameType) -> tuple[CodeType, int | None]:
-    return frame.f_code, frame.f_lineno
+def _calling_line() -> tuple[CodeType, int | None] | None:
+    frame = calling_frame()
+    return None if frame is None else (frame.f_code, frame.f_lineno)

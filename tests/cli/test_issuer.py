@@ -166,7 +166,7 @@ def test_an_opaque_token_is_told_only_to_who_asks_the_issuer() -> None:
     assert "." not in token
     assert "  people          ben: scopes a b" in terminal.lines()
     pasted: dict[str, Any] = {}
-    exec(after(terminal, "An API that trusts it"), pasted)  # noqa: S102 - as somebody pastes it
+    exec(after(terminal, "An API that trusts it"), pasted)  # noqa: S102 - the program that our command printed is what is tested
     assert pasted["guard"].server.verify(token).subject == "ben"
     stop(terminal)
 

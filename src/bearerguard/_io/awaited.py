@@ -16,7 +16,7 @@ def awaited(awaitable: Awaitable[Any]) -> Any:
     In a context of its own too: where a thread has inherited one (on free-threaded Python, by an option of
     Python 3.14, by `asyncio.to_thread`), AnyIO would take the event loop of the request for the thread's.
     """
-    import anyio  # noqa: PLC0415 - only those with an async function pay for it
+    import anyio  # noqa: PLC0415 - `import bearerguard` loads this file, and is to load no AnyIO
 
     return Context().run(anyio.run, _await, awaitable)
 

@@ -114,7 +114,7 @@ class Issuers:
 
     async def resolve_async(self, issuer: str) -> Resolution:
         """The same for a task of any event loop: an async function runs there, any other in a thread."""
-        import anyio.to_thread  # noqa: PLC0415 - only tasks pay for it
+        import anyio.to_thread  # noqa: PLC0415 - a server without an event loop needs none
 
         answer: Any
         try:

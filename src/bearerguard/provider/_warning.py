@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 import warnings
 from types import FrameType
 
@@ -17,14 +17,14 @@ def warn_caller(message: str) -> None:
     warnings.warn(message, SecurityWarning, stacklevel=level)
 
 
-def calling_frame() -> FrameType:
+def calling_frame() -> FrameType | None:
     """Return the innermost frame outside of this library."""
     return _outside()[1]
 
 
-def _outside() -> tuple[int, FrameType]:
+def _outside() -> tuple[int, FrameType | None]:
     """How far out, from who calls this, and which frame that is."""
-    level, frame = 0, sys._getframe(0)  # noqa: SLF001 - as `warnings` itself does
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_OURS):
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_OURS):
         level, frame = level + 1, frame.f_back
     return level, frame
