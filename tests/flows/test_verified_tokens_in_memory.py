@@ -18,10 +18,12 @@ from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
 from bearerguard._flows.jwt import read_unread
 from bearerguard._flows.pipeline import Pipeline
+from bearerguard._jose import base64url
 from bearerguard._limits import (
     FORGOTTEN_BYTES_AT_ONCE,
     MAX_CACHED_HEADER_BYTES,
     MAX_TOKEN_BYTES,
+    SIGNATURE_CHARACTERS_KEPT,
     VERDICT_BYTES,
     VERDICT_MEMORY_BYTES,
 )
@@ -33,6 +35,7 @@ from tests.flows.pipeline import (
     NOW,
     PROVING,
     TOKEN,
+    Admitting,
     ProvenError,
     StubSource,
     accepted,
@@ -277,19 +280,41 @@ def test_the_proof_beside_a_token_behind_spaces_is_for_the_request_as_it_came(sp
         assert proven.value.args == (raw, request, DPOP, "https://api.example", NOW)
 
 
-def test_of_a_token_that_came_again_all_but_the_signature_is_in_memory_and_weighed() -> None:
+def test_of_signature_and_what_it_is_over_one_is_in_memory_and_weighed_and_the_other_by_its_hash() -> None:
     server = admitting(StubSource(JWKS))
     token = ISSUER.token(padding="x" * 2000).encode()
-    signed = token[: token.rindex(b".") + 1]
-    at_first, later = sha256(token).digest(), fingerprint(token[len(signed) :]).digest()
+    signing_input, _, tail = token.rpartition(b".")
+    signed, signature = signing_input + b".", base64url.decode(tail)
+    at_first, later = sha256(signing_input).digest(), fingerprint(tail).digest()
     weights = []
-    for known, digest in ((b"", at_first), (signed, later), (signed, later)):
+    for kept in ((b"", at_first, signature), (signed, later, b""), (signed, later, b"")):
         accepted(server.attempt(token, NOW))
         [verdict] = server.pipeline._verdicts.young.values()
-        assert (verdict.known, verdict.digest) == (known, digest)
+        assert (verdict.known, verdict.digest, verdict.signature) == kept
         weights.append(verdict.weight)
-    more = getsizeof(signed) + getsizeof(later) - getsizeof(at_first)
+    assert weights[0] == VERDICT_BYTES + len(signature)
+    more = getsizeof(signed) + getsizeof(later) - getsizeof(at_first) - len(signature)
     assert weights == [weights[0], *[weights[0] + more] * 2]
+
+
+def test_a_token_is_another_one_where_one_character_of_any_part_is_another() -> None:
+    """Also the second time, when its signature is in memory, and the third, when what is signed is."""
+    server = admitting(StubSource(JWKS))
+    token = ISSUER.token().encode()
+    others = [token[1:], b"A" + token, token.replace(b".", b"..", 1), token.rpartition(b".")[2]]
+    for place in range(len(token) - SIGNATURE_CHARACTERS_KEPT):
+        other = b"B" if token[place : place + 1] == b"A" else b"A"
+        others.append(token[:place] + other + token[place + 1 :])
+    for _ in range(3):
+        accepted(server.attempt(token, NOW))
+        assert not [other for other in others if is_accepted(server, other)]
+
+
+def is_accepted(server: Admitting, token: bytes) -> bool:
+    try:
+        return isinstance(server.attempt(token, NOW), AccessToken)
+    except InvalidToken:
+        return False
 
 
 @pytest.mark.parametrize(("spare", "is_kept"), [(0, True), (-1, False)])

@@ -67,26 +67,13 @@ def test_what_joserfc_signed_verifies(alg: str) -> None:
     assert verify_of(alg)(base64.urlsafe_b64decode(signature + "=="), signing_input.encode())
 
 
-class Counted:
-    """A hash that was made before, and how often somebody wanted it."""
-
-    def __init__(self, digest: bytes) -> None:
-        self.asked = 0
-        self._digest = digest
-
-    def digest(self) -> bytes:
-        self.asked += 1
-        return self._digest
-
-
 @each_algorithm
 def test_a_hash_that_is_at_hand_is_used_only_where_the_algorithm_takes_that_hash(alg: str) -> None:
     verify, signature = verify_of(alg), key_of(alg).sign(alg, MESSAGE)
     takes_it = alg in ("RS256", "PS256", "ES256")
-    right, wrong = Counted(sha256(MESSAGE).digest()), Counted(sha256(b"another").digest())
-    assert verify(signature, MESSAGE, right)
-    assert verify(signature, MESSAGE, wrong) is not takes_it
-    assert (right.asked, wrong.asked) == ((1, 1) if takes_it else (0, 0))
+    assert verify(signature, MESSAGE, sha256(MESSAGE).digest())
+    assert verify(signature, MESSAGE, sha256(b"another").digest()) is not takes_it
+    assert verify(signature, b"another", sha256(MESSAGE).digest()) is takes_it
 
 
 @each_algorithm

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
+from sys import getsizeof
 from typing import Any, ClassVar, TypeVar
 
 from msgspec import Struct
 
 from bearerguard._core.claims import ClaimsSet
 from bearerguard._core.confirmation import read_confirmation
+from bearerguard._core.fingerprint import fingerprint
 from bearerguard._core.generations import Generations
 from bearerguard._core.introspection_answer import NOT_REMEMBERED, AnswerCheck, agreed, compose_answer_check
 from bearerguard._core.shared_bound import weight_of
@@ -23,7 +25,7 @@ from bearerguard._core.token_kind import refuse_other_kinds
 from bearerguard._flows.effects import Answered, AnswerSource, AskIntrospection, KeySource, Unanswered
 from bearerguard._flows.jwt import Deciding, Verdict, Verifier, facts_in
 from bearerguard._jose import base64url
-from bearerguard._jose.hashing import Hashed, hash_of
+from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.json_object import decode_object
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
@@ -172,24 +174,24 @@ class Introspector:
         source: KeySource = _NOWHERE
         keys = _NO_KEYS.keys
         # Of a token that has no signature nearly nothing may be kept: what is kept of it is nearly the token.
-        known = token[:1]
-        if signed is None:
-            weight += FINGERPRINT_BYTES
-        else:
-            kind, source, keys, known = Verdict, signed.verdict.source, signed.verdict.keys, b""
+        cut = 1
+        if signed is not None:
+            kind, source, keys = Verdict, signed.verdict.source, signed.verdict.keys
             until = min(until, signed.verdict.until)
+            cut = token.rindex(b".") + 1
+            weight += getsizeof(token[:cut])
         return kind(
             self.provider,
-            weight,
+            weight + FINGERPRINT_BYTES,
             kept,
             confirmation,
             now,
             until,
             source,
             keys,
-            b"",
+            fingerprint(token[cut:]).digest(),
             may_be_kept=now < until,
-            known=known,
+            known=token[:cut],
         )
 
     def _named(self, error: E) -> E:
@@ -241,11 +243,11 @@ class VerifyThenAsk(Struct, frozen=True):
         payload: bytes,
         signing_input: bytes,
         signature: bytes,
-        hashed: Hashed,
+        digest: bytes,
         now: float,
     ) -> Deciding:
         """Decide as `JwtVerifier.decide`; what it accepts is asked about."""
-        outcome = self.verifier.decide(header, claims, payload, signing_input, signature, hashed, now)
+        outcome = self.verifier.decide(header, claims, payload, signing_input, signature, digest, now)
         token = signing_input + b"." + base64url.encode(signature)  # of which there is one text
         return self._then_ask(outcome, token, payload)
 
@@ -253,7 +255,7 @@ class VerifyThenAsk(Struct, frozen=True):
         verdict = outcome if isinstance(outcome, Verdict) else (yield from outcome)
         signed = Signed(decode_object(payload), verdict)
         try:
-            return (yield from self.introspector.decide(token, hash_of(token).digest(), signed))
+            return (yield from self.introspector.decide(token, sha256_of(token), signed))
         except AuthError as error:
             told = {name: value for name, value in error.facts.items() if value is not None}
             error.facts = {**facts_in(signed.claims, self.provider, error.reason), **told}

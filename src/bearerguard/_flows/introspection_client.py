@@ -34,7 +34,7 @@ from bearerguard._flows.effects import (
 )
 from bearerguard._flows.jwt import NOT_TRUSTED, Deciding, Effect, JwtVerifier, Verdict
 from bearerguard._jose import base64url
-from bearerguard._jose.hashing import hash_of
+from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_object
 from bearerguard._jose.jws import parse_header, split
@@ -205,7 +205,7 @@ class IntrospectionClient:
             raise QuestionFailed("issuer", "the signed answer is another issuer's")
         try:
             outcome: Verdict | Deciding = self._signed.decide(
-                header, claims, document, signing_input, signature, hash_of(signing_input), self._clock()
+                header, claims, document, signing_input, signature, sha256_of(signing_input), self._clock()
             )
             if not isinstance(outcome, Verdict):
                 yield from outcome

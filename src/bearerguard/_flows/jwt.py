@@ -9,6 +9,7 @@ token.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator
+from hmac import compare_digest
 from math import inf
 from sys import getsizeof
 from typing import Any, Protocol
@@ -31,7 +32,8 @@ from bearerguard._flows.effects import (
     WaitForKeys,
     WriteRevocation,
 )
-from bearerguard._jose.hashing import Hashed, hash_of
+from bearerguard._jose import base64url
+from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.json_object import decode_json, decode_large_object, decode_part
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
@@ -49,11 +51,12 @@ class Verdict(Claims, gc=False):
         until: from when on it holds no longer, in seconds since 1970.
         source: where the keys are.
         keys: the keys under which it was made.
-        digest: the hash of the token behind what is `known` of it: the SHA-256 of all of it where nothing is,
-            else the `fingerprint` of the rest.
+        digest: the `fingerprint` of the token behind what is `known` of it; where nothing is, the SHA-256 of
+            what its `signature` is over.
+        signature: the signature, as long as nothing is known.
+        read: the claims, where they were read only after the signature; until whoever decides takes them.
         may_be_kept: whether the same would be said again; not where another provider could not be asked.
         known: the token up to its signature, once it came a second time.
-        read: the claims, where they were read only after the signature; until whoever decides takes them.
         cleared: the version of the list of revocations on which it was not found.
     """
 
@@ -62,9 +65,10 @@ class Verdict(Claims, gc=False):
     source: KeySource
     keys: KeyIndex
     digest: bytes
+    signature: bytes = b""
+    read: ClaimsSet | None = None
     may_be_kept: bool = True
     known: bytes = b""
-    read: ClaimsSet | None = None
     cleared: object = None
 
     def taken(self) -> ClaimsSet | None:
@@ -72,24 +76,32 @@ class Verdict(Claims, gc=False):
         claims, self.read = self.read, None
         return claims
 
-    def digest_of(self, raw: bytes) -> bytes:
-        """Return the hash of a token behind what is known of it, for `digest`."""
-        known = self.known
-        digest: bytes = (fingerprint(raw[len(known) :]) if known else hash_of(raw)).digest()
-        return digest
+    def is_of(self, raw: bytes) -> bool:
+        """Whether it is the verdict of this token, to the byte."""
+        known, signature = self.known, self.signature
+        if known:
+            return raw.startswith(known) and fingerprint(raw[len(known) :]).digest() == self.digest
+        signing_input, _, tail = raw.rpartition(b".")
+        try:
+            # Each signature has one text. Who knows what is signed must not find it out byte by byte.
+            is_same = compare_digest(base64url.decode(tail), signature)
+        except ValueError:
+            return False
+        return is_same and sha256_of(signing_input) == self.digest
 
     def know(self, raw: bytes) -> None:
         """Keep what is signed of a token that came a second time: comparing is quicker than hashing.
 
-        Without its signature it is not a token: nobody who reads the memory of the process could use it.
+        From then on the signature is known by its hash, as what it is over was before. Both are never kept:
+        nobody who reads the memory of the process finds a token there.
         """
         known = raw[: raw.rindex(b".") + 1]
-        weight = getsizeof(known) + FINGERPRINT_BYTES
+        weight = getsizeof(known) + FINGERPRINT_BYTES - len(self.signature)
         if self.weight + weight <= REMEMBERED.half:
             digest: bytes = fingerprint(raw[len(known) :]).digest()
-            # A thread that finds one of the two already, and not the other, takes the token for a new one:
-            # the two hashes are not of the same length.
-            self.known, self.digest = known, digest
+            # A thread that finds some of the three changed, and not all, takes the token for a new one: the
+            # two hashes are not of the same length.
+            self.known, self.digest, self.signature = known, digest, b""
             self.weight += weight
             REMEMBERED.weigh(weight)
 
@@ -128,7 +140,7 @@ class Verifier(Protocol):
         payload: bytes,
         signing_input: bytes,
         signature: bytes,
-        hashed: Hashed,
+        digest: bytes,
         now: float,
         /,
     ) -> Verdict | Deciding:
@@ -154,7 +166,7 @@ class JwtVerifier(Struct, frozen=True):
         payload: bytes,
         signing_input: bytes,
         signature: bytes,
-        hashed: Hashed,
+        digest: bytes,
         now: float,
         /,
     ) -> Verdict | Deciding:
@@ -166,7 +178,7 @@ class JwtVerifier(Struct, frozen=True):
             payload: the JSON text of them.
             signing_input: what the signature is over.
             signature: the signature.
-            hashed: the signing input, hashed with SHA-256.
+            digest: the SHA-256 of the signing input.
             now: seconds since 1970.
 
         Returns:
@@ -185,17 +197,17 @@ class JwtVerifier(Struct, frozen=True):
         if key_set is None or (
             not key_set.fetched_at <= now < key_set.refresh_at and not is_usable(source, key_set, now)
         ):
-            return self._after("missing", None, header, claims, payload, signing_input, signature, hashed)
+            return self._after("missing", None, header, claims, payload, signing_input, signature, digest)
         keys = key_set.keys
         for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
-            if verify(signature, signing_input, hashed):
-                return self._verdict(claims, payload, typ, now, keys)
+            if verify(signature, signing_input, digest):
+                return self._verdict(claims, payload, typ, now, keys, signature, digest)
         if key_set.refresh_at == inf:
             raise _not_signed(keys, alg, kid)
         # No key of that name: it may have been published since. Keys without a name may have been replaced,
         # and so may one under its old name.
         cause: Cause = "signature" if (alg, kid) in keys.named else "unknown_kid"
-        return self._after(cause, keys, header, claims, payload, signing_input, signature, hashed)
+        return self._after(cause, keys, header, claims, payload, signing_input, signature, digest)
 
     def _after(  # noqa: PLR0917 - as `decide`
         self,
@@ -206,7 +218,7 @@ class JwtVerifier(Struct, frozen=True):
         payload: bytes,
         signing_input: bytes,
         signature: bytes,
-        hashed: Hashed,
+        digest: bytes,
     ) -> Deciding:
         """Wait for keys, once; then decide for good. Keys that were tried before are not tried again.
 
@@ -226,8 +238,8 @@ class JwtVerifier(Struct, frozen=True):
             keys = key_set.keys
             if keys is not tried:
                 for verify in keys.named.get((alg, kid)) or keys.unnamed(alg, kid):
-                    if verify(signature, signing_input, hashed):
-                        return self._verdict(claims, payload, typ, now, keys)
+                    if verify(signature, signing_input, digest):
+                        return self._verdict(claims, payload, typ, now, keys, signature, digest)
             if was_shared or not key_set.is_shared or keys is tried:
                 break
             was_shared = True
@@ -236,8 +248,15 @@ class JwtVerifier(Struct, frozen=True):
             raise unavailable(retry_after)
         raise _not_signed(keys, alg, kid)
 
-    def _verdict(
-        self, claims: ClaimsSet | None, payload: bytes, typ: str | None, now: float, keys: KeyIndex
+    def _verdict(  # noqa: PLR0917 - as `decide`
+        self,
+        claims: ClaimsSet | None,
+        payload: bytes,
+        typ: str | None,
+        now: float,
+        keys: KeyIndex,
+        signature: bytes,
+        digest: bytes,
     ) -> Verdict:
         """Check what the signature was found to be good for."""
         read = None
@@ -250,14 +269,13 @@ class JwtVerifier(Struct, frozen=True):
         except AuthError as error:
             error.facts = facts_in(claims, self.provider, error.reason)
             raise
+        weight = VERDICT_BYTES + len(signature)
+        confirmation = None
         if "cnf" in claims:
             confirmation = read_confirmation(claims["cnf"])
-            weight = VERDICT_BYTES + CONFIRMATION_BYTES
-            return Verdict(
-                self.provider, weight, None, confirmation, now, until, self.source, keys, b"", read=read
-            )
+            weight += CONFIRMATION_BYTES
         return Verdict(
-            self.provider, VERDICT_BYTES, None, None, now, until, self.source, keys, b"", read=read
+            self.provider, weight, None, confirmation, now, until, self.source, keys, digest, signature, read
         )
 
 
@@ -319,11 +337,11 @@ def _verdict_or_none(
     verifier: Verifier, waiting: Deciding | None, refusals: list[AuthError], parts: tuple[Any, ...]
 ) -> Generator[Effect, Any, Verdict | None]:
     """What one of several says, from where it waits or from the beginning; None where it refuses."""
-    header, claims, payload, signing_input, signature, hashed, _ = parts
+    header, claims, payload, signing_input, signature, digest, _ = parts
     now = verifier.clock()
     try:
         outcome = (
-            verifier.decide(header, claims, payload, signing_input, signature, hashed, now)
+            verifier.decide(header, claims, payload, signing_input, signature, digest, now)
             if waiting is None
             else waiting
         )

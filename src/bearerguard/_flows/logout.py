@@ -18,7 +18,7 @@ from bearerguard._flows.revocation import name_of_issuer
 from bearerguard._flows.tenants import tenant_checks
 from bearerguard._flows.trust import by_keys_of
 from bearerguard._jose import base64url
-from bearerguard._jose.hashing import hash_of
+from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import parse_header, split
@@ -82,8 +82,8 @@ class Logouts:
         if not found:
             raise InvalidToken("issuer", NOT_TRUSTED)
         verifier = SameIssuer(tuple(self._verifier(provider, source) for provider, source in found))
-        hashed = hash_of(signing_input)
-        outcome = verifier.decide(header, claims, payload, signing_input, signature, hashed, self._clock())
+        digest = sha256_of(signing_input)
+        outcome = verifier.decide(header, claims, payload, signing_input, signature, digest, self._clock())
         verdict = outcome if isinstance(outcome, Verdict) else (yield from outcome)
         logout = logout_in(claims, verdict.until)
         yield from self._carry_out(logout, name_of_issuer(verdict.provider, issuer))

@@ -34,7 +34,7 @@ from bearerguard._flows.jwt import (
 )
 from bearerguard._flows.trust import AnyVerifier, speaks_for, trust_in
 from bearerguard._jose import base64url
-from bearerguard._jose.hashing import hash_of
+from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import Header, parse_header, split
@@ -133,17 +133,17 @@ class Pipeline:
         now = self._clock()
         # Found by a piece of its signature, and then compared as a whole: byte by byte as far as it is known,
         # and what is behind that, which is at least the signature, by hashes that nobody can make collide (as
-        # `Verdict.digest_of` does, without the call).
+        # `Verdict.is_of` does, without the call).
         verdicts = self._verdicts
         piece = text[_PIECE]
         verdict = verdicts.young.get(piece)
         if verdict is None and piece in verdicts.old:
             verdict = verdicts.get(piece)
-        if (
-            verdict is not None
-            and text.startswith(known := verdict.known, start)
-            and (fingerprint(text[start + len(known) :]) if known else hash_of(text[start:])).digest()
-            == verdict.digest
+        if verdict is not None and (
+            text.startswith(known, start)
+            and fingerprint(text[start + len(known) :]).digest() == verdict.digest
+            if (known := verdict.known)
+            else verdict.is_of(text[start:])
         ):
             # The verdict would be the same again: not past `exp`, not before it was made (by a clock that was
             # set back), not of keys out of use.
@@ -210,17 +210,16 @@ class Pipeline:
             except InvalidToken as refusal:
                 return self._of_no_jwt(refusal, Presented(raw, request, scheme, resource), now)
         # In pieces where it is long; where it is short, a call more would be felt.
-        hashed = sha256(signing_input) if len(signing_input) <= HASHED_AT_ONCE else hash_of(signing_input)
+        is_short = len(signing_input) <= HASHED_AT_ONCE
+        digest = sha256(signing_input).digest() if is_short else sha256_of(signing_input)
         try:
-            outcome = verifier.decide(header, claims, payload, signing_input, signature, hashed, now)
+            outcome = verifier.decide(header, claims, payload, signing_input, signature, digest, now)
             if type(outcome) is not Verdict:  # `isinstance` asks the metaclass of a `Struct`
                 deciding = cast("Deciding", outcome)
                 presented = Presented(raw, request, scheme, resource)
                 return self._stages(deciding, verifier, presented, header, claims)
             if claims is None:
                 claims = outcome.taken()
-            hashed.update(b"." + tail)  # goes on from the signing input to the whole
-            outcome.digest = hashed.digest()
             self._verdicts.put(raw[_PIECE], outcome)
             if (
                 outcome.confirmation is not None
@@ -319,7 +318,7 @@ class Pipeline:
         is_forged = issuer.__class__ is str and bool(self._by_issuer or self._by_template)
         try:
             askers = opaque.whom_to_ask(raw, issuer)
-            digest = hash_of(raw).digest()
+            digest = sha256_of(raw)
             opaque.refuse_again(askers, digest, now)
         except InvalidToken as error:
             raise (_as_forged(error) if is_forged else error) from None
@@ -364,10 +363,8 @@ class Pipeline:
             found is None
             or found.keys is not verdict.keys
             or not found.since <= verdict.since < found.until
-            or not raw.startswith(found.known)
-            or found.digest_of(raw) != found.digest
+            or not found.is_of(raw)
         ):
-            verdict.digest = verdict.digest_of(raw)
             self._verdicts.put(piece, verdict)
 
     def _header(self, segment: bytes) -> Header:

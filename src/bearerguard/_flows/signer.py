@@ -19,7 +19,7 @@ from bearerguard._flows.jwt import Deciding, SameIssuer, Verdict
 from bearerguard._flows.pipeline import Pipeline, Stages, tell
 from bearerguard._flows.trust import OneVerifier, one_of, verifier_of
 from bearerguard._jose import base64url
-from bearerguard._jose.hashing import hash_of
+from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_small_object
 from bearerguard._jose.jws import Header, parse_header
@@ -84,7 +84,7 @@ class SignerPipeline(Pipeline):
         if claims is None:
             raise InvalidToken("malformed", "The token's payload has too many arrays and objects.")
         claims |= {name: members[name] for name in _IN_THE_HEADER if name in members}
-        parts = (header, claims, b"", signing_input, signature, hash_of(signing_input), now)
+        parts = (header, claims, b"", signing_input, signature, sha256_of(signing_input), now)
         try:
             outcome = verifier.decide(*parts)
             if not isinstance(outcome, Verdict):

@@ -20,8 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from bearerguard._jose.hashing import Hashed
-
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | bytes
 """What a signature is checked with; bytes are the secret of an `oct` key."""
 
@@ -29,13 +27,13 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | by
 class Verify(Protocol):
     """The check of one key under one algorithm."""
 
-    def __call__(self, signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
+    def __call__(self, signature: bytes, signing_input: bytes, sha256: bytes | None = None, /) -> bool:
         """Whether the signature is the key's. Never raises.
 
         Args:
             signature: the signature.
             signing_input: what it is over.
-            sha256: the same, hashed, where that was done already.
+            sha256: the SHA-256 of that, where it is known already.
         """
         ...
 
@@ -140,12 +138,12 @@ def _rsa(algorithm: Algorithm, key: rsa.RSAPublicKey) -> Verify:
     check = key.verify
     size = (key.key_size + 7) // 8
 
-    def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
+    def verify(signature: bytes, signing_input: bytes, sha256: bytes | None = None, /) -> bool:
         if len(signature) != size:  # RFC 8017, 8.1.2; OpenSSL takes one without the zeros in front
             return False
-        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
+        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input).digest()
         try:
-            check(signature, hashed.digest(), form, prehashed)
+            check(signature, hashed, form, prehashed)
         except InvalidSignature:
             return False
         return True
@@ -166,12 +164,12 @@ def _rsa_encoded(algorithm: Algorithm, key: rsa.RSAPublicKey, encoded: hashes.Ha
 
     takes_sha256 = algorithm.hash.name == "sha256"
 
-    def verify(signature: bytes, signing_input: bytes, sha256: Hashed | None = None, /) -> bool:
+    def verify(signature: bytes, signing_input: bytes, sha256: bytes | None = None, /) -> bool:
         if len(signature) != size:  # step 1; OpenSSL leaves it to its caller
             return False
-        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
+        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input).digest()
         try:
-            check(signature, prefix + hashed.digest(), form, encoded)
+            check(signature, prefix + hashed, form, encoded)
         except InvalidSignature:
             return False
         return True
@@ -200,7 +198,7 @@ def _ecdsa_by(name: str) -> Callable[..., bool]:
         check: Callable[..., None],
         signature: bytes,
         signing_input: bytes,
-        sha256: Hashed | None = None,
+        sha256: bytes | None = None,
         /,
     ) -> bool:
         if len(signature) != 2 * size:
@@ -208,9 +206,9 @@ def _ecdsa_by(name: str) -> Callable[..., bool]:
         r, s = number(signature[:size], "big"), number(signature[size:], "big")
         if not (0 < r < order and 0 < s < order):
             return False
-        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input)
+        hashed = sha256 if takes_sha256 and sha256 is not None else digest(signing_input).digest()
         try:
-            check(encode_dss_signature(r, s), hashed.digest(), ecdsa)
+            check(encode_dss_signature(r, s), hashed, ecdsa)
         except InvalidSignature:
             return False
         return True
@@ -222,7 +220,7 @@ def _ed25519(_: Algorithm, key: Ed25519PublicKey) -> Verify:
     """RFC 8037, section 3.1."""
     check = key.verify
 
-    def verify(signature: bytes, signing_input: bytes, _: Hashed | None = None, /) -> bool:
+    def verify(signature: bytes, signing_input: bytes, _: bytes | None = None, /) -> bool:
         try:
             check(signature, signing_input)
         except InvalidSignature:
@@ -237,7 +235,7 @@ def _hmac(algorithm: Algorithm, secret: bytes) -> Verify:
     name = algorithm.hash.name
     digest, equal = hmac.digest, hmac.compare_digest
 
-    def verify(signature: bytes, signing_input: bytes, _: Hashed | None = None, /) -> bool:
+    def verify(signature: bytes, signing_input: bytes, _: bytes | None = None, /) -> bool:
         return equal(digest(secret, signing_input, name), signature)
 
     return verify

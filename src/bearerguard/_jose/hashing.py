@@ -8,30 +8,13 @@ takes long enough.
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
 
 from bearerguard._limits import HASHED_AT_ONCE
 
 
-class Hashed(Protocol):
-    """What was hashed so far."""
-
-    def digest(self) -> bytes:
-        """Return the hash."""
-        ...
-
-
-class Hashing(Hashed, Protocol):
-    """The same, to be gone on with."""
-
-    def update(self, data: bytes, /) -> None:
-        """Hash more."""
-        ...
-
-
-def hash_of(data: bytes) -> Hashing:
+def sha256_of(data: bytes) -> bytes:
     """Return the SHA-256 of a text that may be long."""
     state = hashlib.sha256(data[:HASHED_AT_ONCE])
     for start in range(HASHED_AT_ONCE, len(data), HASHED_AT_ONCE):
         state.update(data[start : start + HASHED_AT_ONCE])
-    return state
+    return state.digest()
