@@ -101,7 +101,15 @@ SENTENCES: Mapping[str, tuple[str, list[Attempt]]] = {
     ),
     "The token contains non-ASCII characters.": (
         "malformed",
-        [verifying("\xe9"), verifying(f"{TOKEN}\u2028"), carrying(b"Bearer \xe9")],
+        [
+            verifying("\xe9"),
+            *(
+                verifying(TOKEN.replace(".", "\u2028.", dots).replace("\u2028", "", dots - 1))
+                for dots in (1, 2)
+            ),
+            verifying(f"{TOKEN}\u2028"),
+            carrying(b"Bearer \xe9"),
+        ],
     ),
     "The token is not text.": ("malformed", [verifying(None), verifying(b"a"), verifying(1)]),
     "The token is not a JWT: it has no dots (an opaque token, perhaps).": (

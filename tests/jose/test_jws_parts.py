@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bearerguard._jose.jose_error import JoseError
-from bearerguard._jose.jws import split
+from bearerguard._jose.jws import parse_header, split
 
 
 def test_the_three_parts_are_returned_as_they_are() -> None:
@@ -33,7 +33,14 @@ def test_any_other_number_of_dots_is_malformed(dots: int) -> None:
     assert refusal.value.reason == "malformed"
 
 
-def test_a_token_beyond_ascii_is_malformed() -> None:
-    with pytest.raises(JoseError, match="characters") as refusal:
-        split("tök.é.n".encode())
+@pytest.mark.parametrize("text", ["\xe9", "tök.én", "a.b.c.\xe9"])
+def test_a_text_of_other_parts_beyond_ascii_is_refused_for_that(text: str) -> None:
+    with pytest.raises(JoseError, match="non-ASCII characters") as refusal:
+        split(text.encode())
+    assert refusal.value.reason == "malformed"
+
+
+def test_a_header_beyond_ascii_is_refused_for_that() -> None:
+    with pytest.raises(JoseError, match="non-ASCII characters") as refusal:
+        parse_header("ök".encode())
     assert refusal.value.reason == "malformed"

@@ -37,7 +37,7 @@ from bearerguard._jose import base64url
 from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.json_object import decode_small_object
-from bearerguard._jose.jws import Header, parse_header, split
+from bearerguard._jose.jws import Header, parse_header, split, unreadable
 from bearerguard._limits import (
     CACHED_HEADERS,
     HASHED_AT_ONCE,
@@ -179,27 +179,19 @@ class Pipeline:
             head, body, tail, signing_input = split(raw)
             # Looked up here first: a call more would cost as much as the look-up.
             header = self._headers.young.get(head) or self._header(head)
+            try:
+                payload = base64url.decode(body)
+                claims = None if self._is_waiting else decode_small_object(payload)
+                issuer = unread_issuer(payload) if claims is None else claims.get("iss")
+            except ValueError:
+                raise unreadable(body, "'s payload is not a base64url JSON object") from None
+            try:
+                signature = base64url.decode(tail)
+            except ValueError:
+                raise unreadable(tail, "'s signature is not base64url") from None
         except JoseError as error:
             return self._of_no_jwt(
                 InvalidToken(error.reason, error.said_of("The token")),
-                Presented(raw, request, scheme, resource),
-                now,
-            )
-        try:
-            payload = base64url.decode(body)
-            claims = None if self._is_waiting else decode_small_object(payload)
-            issuer = unread_issuer(payload) if claims is None else claims.get("iss")
-        except ValueError:
-            return self._of_no_jwt(
-                InvalidToken("malformed", "The token's payload is not a base64url JSON object."),
-                Presented(raw, request, scheme, resource),
-                now,
-            )
-        try:
-            signature = base64url.decode(tail)
-        except ValueError:
-            return self._of_no_jwt(
-                InvalidToken("malformed", "The token's signature is not base64url."),
                 Presented(raw, request, scheme, resource),
                 now,
             )

@@ -20,21 +20,26 @@ _DOT = ord(".")  # a number is found in a fifth of the time that a text of one c
 def split(text: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """Return header, payload and signature, still encoded, and the signing input (the first two).
 
+    Who decodes them finds what is not ASCII.
+
     Raises:
-        JoseError: `malformed`, also beyond ASCII, or `encrypted` for the five parts of a JWE.
+        JoseError: `malformed`, or `encrypted` for the five parts of a JWE.
     """
     signing_input, _, signature = text.rpartition(b".")
     header, dot, payload = signing_input.partition(b".")
-    if dot and _DOT not in payload and text.isascii():
+    if dot and _DOT not in payload:
         return header, payload, signature, signing_input
-    if not text.isascii():
-        raise JoseError("malformed", " contains non-ASCII characters")
     parts = text.split(b".", 3)
     if len(parts) == 1:
-        raise JoseError("malformed", " is not a JWT: it has no dots (an opaque token, perhaps)")
+        raise unreadable(text, " is not a JWT: it has no dots (an opaque token, perhaps)")
     if len(parts) == 4 and parts[3].count(b".") == 1:
         raise JoseError("encrypted", " is encrypted (JWE), which is not supported")
-    raise JoseError("malformed", " is not a JWT: it does not have three parts")
+    raise unreadable(text, " is not a JWT: it does not have three parts")
+
+
+def unreadable(text: bytes, why: str) -> JoseError:
+    """The refusal of a text, or a part of one, that cannot be read; where it is not ASCII, that is why."""
+    return JoseError("malformed", why if text.isascii() else " contains non-ASCII characters")
 
 
 class Header(NamedTuple):
@@ -63,7 +68,7 @@ def parse_header(segment: bytes) -> Header:
     except ValueError:
         members = None
     if members is None:
-        raise JoseError("malformed", "'s header is not a base64url JSON object")
+        raise unreadable(segment, "'s header is not a base64url JSON object")
     alg, kid, typ = members.get("alg"), members.get("kid"), members.get("typ")
     if not isinstance(alg, str):
         raise JoseError("malformed", "'s header has no alg, or its alg is not a string")
