@@ -54,10 +54,15 @@ MAX_ALTERNATIVES: Final = 32
 # -- caches --------------------------------------------------------------------------------------
 VERDICT_MEMORY_BYTES: Final = 16 * 1024 * 1024
 """What all servers of a process remember of tokens, together; `limit_verdict_memory` changes it."""
-VERDICT_BYTES: Final = 420
-"""What the verdict of a token takes that came once, with its place in a dict that has just grown."""
+VERDICT_BYTES: Final = 460
+"""What the verdict of a token takes that came once, with its place in a dict that has just grown.
+
+The bytes of its signature come on top.
+"""
 FINGERPRINT_BYTES: Final = 32
 """The hash of one that came twice, or that is opaque, is so much longer."""
+FINGERPRINT_BLOCK: Final = 128
+"""Bytes that this hash takes together (BLAKE2b, RFC 7693)."""
 CONFIRMATION_BYTES: Final = 340
 """What a token is bound to takes so much more, by both ways."""
 KEPT_CLAIMS_BYTES: Final = 400

@@ -16,7 +16,7 @@ from bearerguard._core.credentials import BEARER, DPOP
 from bearerguard._core.fingerprint import fingerprint
 from bearerguard._core.generations import Generations
 from bearerguard._core.shared_bound import SharedBound, WeighedGenerations
-from bearerguard._flows.jwt import read_unread
+from bearerguard._flows.jwt import length_to_keep, read_unread
 from bearerguard._flows.pipeline import Pipeline
 from bearerguard._jose import base64url
 from bearerguard._limits import (
@@ -28,7 +28,7 @@ from bearerguard._limits import (
     VERDICT_MEMORY_BYTES,
 )
 from bearerguard.request import BareHeaders
-from bearerguard.testing import Issuer
+from bearerguard.testing import Clock, Issuer
 from tests.flows.pipeline import (
     ISSUER,
     JWKS,
@@ -43,6 +43,8 @@ from tests.flows.pipeline import (
     refusal,
     wanted,
 )
+
+RSA = Issuer(algorithm="RS256", clock=Clock(NOW))
 
 
 def test_a_token_is_not_accepted_from_memory_once_it_has_expired() -> None:
@@ -280,27 +282,39 @@ def test_the_proof_beside_a_token_behind_spaces_is_for_the_request_as_it_came(sp
         assert proven.value.args == (raw, request, DPOP, "https://api.example", NOW)
 
 
-def test_of_signature_and_what_it_is_over_one_is_in_memory_and_weighed_and_the_other_by_its_hash() -> None:
-    server = admitting(StubSource(JWKS))
-    token = ISSUER.token(padding="x" * 2000).encode()
+@pytest.mark.parametrize(("issuer", "kept"), [(ISSUER, 0), (RSA, 86)])
+def test_of_signature_and_what_it_is_over_one_is_in_memory_and_weighed_and_the_other_by_its_hash(
+    issuer: Issuer, kept: int
+) -> None:
+    """Once the token came again that is the signature, but for a quarter of a long one."""
+    server = admitting(StubSource(issuer.jwks()))
+    token = issuer.token(padding="x" * 2000).encode()
     signing_input, _, tail = token.rpartition(b".")
-    signed, signature = signing_input + b".", base64url.decode(tail)
-    at_first, later = sha256(signing_input).digest(), fingerprint(tail).digest()
+    known, signature = signing_input + b"." + tail[:kept], base64url.decode(tail)
+    at_first, later = sha256(signing_input).digest(), fingerprint(tail[kept:]).digest()
     weights = []
-    for kept in ((b"", at_first, signature), (signed, later, b""), (signed, later, b"")):
+    for in_memory in ((b"", at_first, signature), (known, later, b""), (known, later, b"")):
         accepted(server.attempt(token, NOW))
         [verdict] = server.pipeline._verdicts.young.values()
-        assert (verdict.known, verdict.digest, verdict.signature) == kept
+        assert (verdict.known, verdict.digest, verdict.signature) == in_memory
         weights.append(verdict.weight)
     assert weights[0] == VERDICT_BYTES + len(signature)
-    more = getsizeof(signed) + getsizeof(later) - getsizeof(at_first) - len(signature)
+    more = getsizeof(known) + getsizeof(later) - getsizeof(at_first) - len(signature)
     assert weights == [weights[0], *[weights[0] + more] * 2]
 
 
-def test_a_token_is_another_one_where_one_character_of_any_part_is_another() -> None:
+@pytest.mark.parametrize(
+    ("characters", "kept"), [(86, 0), (128, 0), (129, 33), (342, 86), (512, 128), (683, 171)]
+)
+def test_of_a_long_signature_a_quarter_may_be_kept(characters: int, kept: int) -> None:
+    assert length_to_keep(b"a.b." + b"c" * characters) == len(b"a.b.") + kept
+
+
+@pytest.mark.parametrize("issuer", [ISSUER, RSA])
+def test_a_token_is_another_one_where_one_character_of_any_part_is_another(issuer: Issuer) -> None:
     """Also the second time, when its signature is in memory, and the third, when what is signed is."""
-    server = admitting(StubSource(JWKS))
-    token = ISSUER.token().encode()
+    server = admitting(StubSource(issuer.jwks()))
+    token = issuer.token().encode()
     others = [token[1:], b"A" + token, token.replace(b".", b"..", 1), token.rpartition(b".")[2]]
     for place in range(len(token) - SIGNATURE_CHARACTERS_KEPT):
         other = b"B" if token[place : place + 1] == b"A" else b"A"

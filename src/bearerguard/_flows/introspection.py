@@ -23,7 +23,7 @@ from bearerguard._core.introspection_answer import NOT_REMEMBERED, AnswerCheck, 
 from bearerguard._core.shared_bound import weight_of
 from bearerguard._core.token_kind import refuse_other_kinds
 from bearerguard._flows.effects import Answered, AnswerSource, AskIntrospection, KeySource, Unanswered
-from bearerguard._flows.jwt import Deciding, Verdict, Verifier, facts_in
+from bearerguard._flows.jwt import Deciding, Verdict, Verifier, facts_in, length_to_keep
 from bearerguard._jose import base64url
 from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.json_object import decode_object
@@ -178,7 +178,7 @@ class Introspector:
         if signed is not None:
             kind, source, keys = Verdict, signed.verdict.source, signed.verdict.keys
             until = min(until, signed.verdict.until)
-            cut = token.rindex(b".") + 1
+            cut = length_to_keep(token)
             weight += getsizeof(token[:cut])
         return kind(
             self.provider,

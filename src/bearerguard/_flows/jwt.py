@@ -37,7 +37,7 @@ from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.json_object import decode_json, decode_large_object, decode_part
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
-from bearerguard._limits import CONFIRMATION_BYTES, FINGERPRINT_BYTES, VERDICT_BYTES
+from bearerguard._limits import CONFIRMATION_BYTES, FINGERPRINT_BLOCK, FINGERPRINT_BYTES, VERDICT_BYTES
 from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
 from bearerguard.provider import Provider
 from bearerguard.token import REMEMBERED, Claims
@@ -56,7 +56,7 @@ class Verdict(Claims, gc=False):
         signature: the signature, as long as nothing is known.
         read: the claims, where they were read only after the signature; until whoever decides takes them.
         may_be_kept: whether the same would be said again; not where another provider could not be asked.
-        known: the token up to its signature, once it came a second time.
+        known: what may be kept of the token (`length_to_keep`), once it came a second time.
         cleared: the version of the list of revocations on which it was not found.
     """
 
@@ -90,12 +90,12 @@ class Verdict(Claims, gc=False):
         return is_same and sha256_of(signing_input) == self.digest
 
     def know(self, raw: bytes) -> None:
-        """Keep what is signed of a token that came a second time: comparing is quicker than hashing.
+        """Keep most of a token that came a second time: comparing is quicker than hashing.
 
         From then on the signature is known by its hash, as what it is over was before. Both are never kept:
         nobody who reads the memory of the process finds a token there.
         """
-        known = raw[: raw.rindex(b".") + 1]
+        known = raw[: length_to_keep(raw)]
         weight = getsizeof(known) + FINGERPRINT_BYTES - len(self.signature)
         if self.weight + weight <= REMEMBERED.half:
             digest: bytes = fingerprint(raw[len(known) :]).digest()
@@ -104,6 +104,16 @@ class Verdict(Claims, gc=False):
             self.known, self.digest, self.signature = known, digest, b""
             self.weight += weight
             REMEMBERED.weigh(weight)
+
+
+def length_to_keep(raw: bytes) -> int:
+    """Return how much of a JWT may be kept, and compared: all but its signature, and a quarter of a long one.
+
+    The other three quarters are as many characters as the signature has bytes: whole blocks of the hash.
+    """
+    signature = raw.rindex(b".") + 1
+    length = len(raw) - signature
+    return signature + (length + 3) // 4 if length > FINGERPRINT_BLOCK else signature
 
 
 Effect = (

@@ -19,7 +19,7 @@ _TO_STANDARD = bytes(byte if byte in _ALPHABET else 0x21 for byte in range(256))
 _decode_string = msgspec.json.Decoder(bytes).decode
 _END = (b'"', b'"', b'=="', b'="')
 _LONG = 256
-"""From so many bytes on it is quicker to look whether there is anything to translate."""
+"""From so many bytes on it is quicker to look for the few that are to be translated."""
 _MINUS, _UNDERSCORE, _PLUS, _SLASH, _EQUALS, _BACKSLASH = b"-_+/=\\"
 # The last character of 2 (of 3) carries 4 (2) bits that are not data: they must be zero.
 _LAST = (
@@ -46,18 +46,13 @@ def decode(text: bytes) -> bytes:
     remainder = len(text) & 3
     if text and text[-1] not in _LAST[remainder]:
         raise ValueError("not base64url")
-    # A long text is most often of nothing that has to be translated, as `{"iss":"..."}` is. What else is not
-    # in the alphabet the decoder refuses by itself; what it would take must not get to it.
-    if (
-        len(text) < _LONG
-        or _MINUS in text
-        or _UNDERSCORE in text
-        or _PLUS in text
-        or _SLASH in text
-        or _EQUALS in text
-        or _BACKSLASH in text
-    ):
+    if len(text) < _LONG:
         text = text.translate(_TO_STANDARD)
+    elif _PLUS in text or _SLASH in text or _EQUALS in text or _BACKSLASH in text:
+        # The decoder would take these; what else is not in the alphabet it refuses.
+        raise ValueError("not base64url")
+    elif _MINUS in text or _UNDERSCORE in text:
+        text = text.replace(b"-", b"+").replace(b"_", b"/")
     try:
         return _decode_string(b'"' + text + _END[remainder])
     except msgspec.MsgspecError:
