@@ -62,14 +62,15 @@ def test_a_text_that_is_not_canonical_is_refused(text: bytes) -> None:
         decode(text)
 
 
-LENGTHS = (8, 252, 256, 260, 4_000)  # from 256 on, a text is not translated but for two characters
+LENGTHS = (8, 10, 252, 256, 258, 259, 260, 4_000)  # from 256 on, only two characters are translated
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_no_byte_outside_the_alphabet_is_taken_whatever_the_length(length: int) -> None:
     alphabet = {*string.ascii_letters.encode(), *string.digits.encode(), *b"-_"}
-    for byte in range(256):
-        text = b"A" * (length // 2) + bytes([byte]) + b"A" * (length // 2 - 1)
+    places = (0, 1, length // 2, length - 4, length - 3, length - 2)  # in the last, no bit is left over
+    for byte, place in itertools.product(range(256), places):
+        text = b"A" * place + bytes([byte]) + b"A" * (length - place - 1)
         if byte in alphabet:
             assert canonical(decode(text)) == text
         else:

@@ -20,7 +20,7 @@ _decode_string = msgspec.json.Decoder(bytes).decode
 _END = (b'"', b'"', b'=="', b'="')
 _LONG = 256
 """From so many bytes on it is quicker to look for the few that are to be translated."""
-_MINUS, _UNDERSCORE, _PLUS, _SLASH, _EQUALS, _BACKSLASH = b"-_+/=\\"
+_MINUS, _UNDERSCORE, _PLUS, _SLASH, _BACKSLASH = b"-_+/\\"
 # The last character of 2 (of 3) carries 4 (2) bits that are not data: they must be zero.
 _LAST = (
     frozenset(_ALPHABET),
@@ -48,7 +48,7 @@ def decode(text: bytes) -> bytes:
         raise ValueError("not base64url")
     if len(text) < _LONG:
         text = text.translate(_TO_STANDARD)
-    elif _PLUS in text or _SLASH in text or _EQUALS in text or _BACKSLASH in text:
+    elif _PLUS in text or _SLASH in text or _BACKSLASH in text:
         # The decoder would take these; what else is not in the alphabet it refuses.
         raise ValueError("not base64url")
     elif _MINUS in text or _UNDERSCORE in text:
