@@ -22,7 +22,7 @@ class Hash(Protocol):
 def or_sha512(blake2b: Hash | None) -> Hash:
     """Return BLAKE2b where this interpreter has it; one that is held to FIPS 140 may not.
 
-    What stands in for it is as long, and so is never taken for the SHA-256 of a whole token.
+    What stands in for it is as long, and so is never taken for a SHA-256.
     """
     try:
         if blake2b is not None:

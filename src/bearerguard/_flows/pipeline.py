@@ -132,8 +132,7 @@ class Pipeline:
             raise InvalidToken("too_large", "The token is too long.")
         now = self._clock()
         # Found by a piece of its signature, and then compared as a whole: byte by byte as far as it is known,
-        # and what is behind that, which is at least the signature, by hashes that nobody can make collide (as
-        # `Verdict.is_of` does, without the call).
+        # and what is behind that by a hash that nobody can make collide (as `Verdict.is_of`, without the call).
         verdicts = self._verdicts
         piece = text[_PIECE]
         verdict = verdicts.young.get(piece)
