@@ -138,9 +138,8 @@ def steps_of(material: Material, kind: Kind) -> Iterator[Step]:
     """What is counted for a kind."""
     tokens = material.tokens(f"RS256.{kind.name}")
     warm, new = tokens[:WARM], tokens[WARM : WARM + COUNT]
-    # Of a remembered token nothing else is hashed: as many characters of an RSA signature as it has bytes.
-    _, signature = floor.signed(tokens[0])
-    hashed_of_it = tokens[0][-len(signature) :].encode()
+    # Of a remembered token nothing else is hashed: of the signature by a key of 2,048 bits, two whole blocks.
+    hashed_of_it = tokens[0][-256:].encode()
     repeated = tokens[:1] * COUNT
     blake2b = hashlib.blake2b
 

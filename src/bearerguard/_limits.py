@@ -54,15 +54,10 @@ MAX_ALTERNATIVES: Final = 32
 # -- caches --------------------------------------------------------------------------------------
 VERDICT_MEMORY_BYTES: Final = 16 * 1024 * 1024
 """What all servers of a process remember of tokens, together; `limit_verdict_memory` changes it."""
-VERDICT_BYTES: Final = 460
-"""What the verdict of a token takes that came once, with its place in a dict that has just grown.
-
-The bytes of its signature come on top.
-"""
-FINGERPRINT_BYTES: Final = 32
-"""The hash of one that came twice, or that is opaque, is so much longer."""
+VERDICT_BYTES: Final = 484
+"""What the verdict of a token takes that came once, with its place in a dict that has just grown."""
 FINGERPRINT_BLOCK: Final = 128
-"""Bytes that this hash takes together (BLAKE2b, RFC 7693)."""
+"""Bytes that are hashed together of a signature that is known by its hash (BLAKE2b, RFC 7693)."""
 CONFIRMATION_BYTES: Final = 340
 """What a token is bound to takes so much more, by both ways."""
 KEPT_CLAIMS_BYTES: Final = 400

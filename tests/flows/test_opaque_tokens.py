@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -29,7 +28,6 @@ from bearerguard._flows.pipeline import Pipeline
 from bearerguard._flows.proof_checks import ProofChecks
 from bearerguard._limits import (
     CONFIRMATION_BYTES,
-    FINGERPRINT_BYTES,
     KEPT_CLAIMS_BYTES,
     REMEMBERED_REFUSALS,
     VERDICT_BYTES,
@@ -204,8 +202,7 @@ def test_a_verdict_weighs_all_that_is_kept_of_an_answer(more: dict[str, Any]) ->
     server.admit()
     [verdict] = server.pipeline._verdicts.young.values()
     assert verdict.confirmation is None
-    assert verdict.weight == VERDICT_BYTES + FINGERPRINT_BYTES + weight_of_kept(verdict)
-    assert len(verdict.digest) - len(sha256().digest()) == FINGERPRINT_BYTES
+    assert verdict.weight == VERDICT_BYTES + weight_of_kept(verdict)
 
 
 def test_what_is_remembered_of_answers_counts_for_the_bound_of_all_tokens() -> None:
@@ -823,9 +820,7 @@ def test_a_verdict_about_a_bound_token_keeps_what_it_is_bound_to_and_weighs_more
     server.refusal()
     [verdict] = server.pipeline._verdicts.young.values()
     assert verdict.confirmation == Confirmation(CNF["jkt"])
-    assert verdict.weight == (
-        VERDICT_BYTES + FINGERPRINT_BYTES + weight_of_kept(verdict) + CONFIRMATION_BYTES
-    )
+    assert verdict.weight == (VERDICT_BYTES + weight_of_kept(verdict) + CONFIRMATION_BYTES)
 
 
 def test_p17_a_confirmation_of_null_is_none() -> None:

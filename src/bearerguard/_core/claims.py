@@ -44,8 +44,10 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
         also: checks that only few providers need, made after all others.
     """
     accepted = None if audiences is None else frozenset(audiences)
-    present = tuple(dict.fromkeys(required))
-    has_client = "client_id" in present
+    required = tuple(dict.fromkeys(required))
+    has_client = "client_id" in required
+    missed_before = {"exp"} if accepted is None else {"exp", audience_claim}
+    present = tuple(name for name in required if name not in missed_before)
     fixed = tuple(required_values.items())
 
     def check(claims: ClaimsSet, now: float) -> float:  # noqa: C901, PLR0912 - a call more is 0.1 us a token

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
-from sys import getsizeof
 from typing import Any, ClassVar, TypeVar
 
 from msgspec import Struct
@@ -23,7 +22,7 @@ from bearerguard._core.introspection_answer import NOT_REMEMBERED, AnswerCheck, 
 from bearerguard._core.shared_bound import weight_of
 from bearerguard._core.token_kind import refuse_other_kinds
 from bearerguard._flows.effects import Answered, AnswerSource, AskIntrospection, KeySource, Unanswered
-from bearerguard._flows.jwt import Deciding, Verdict, Verifier, facts_in, length_to_keep
+from bearerguard._flows.jwt import Deciding, Verdict, Verifier, facts_in
 from bearerguard._jose import base64url
 from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.json_object import decode_object
@@ -31,7 +30,6 @@ from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
 from bearerguard._limits import (
     CONFIRMATION_BYTES,
-    FINGERPRINT_BYTES,
     INACTIVE_REMEMBERED,
     KEPT_CLAIMS_BYTES,
     REMEMBERED_REFUSALS,
@@ -174,24 +172,25 @@ class Introspector:
         source: KeySource = _NOWHERE
         keys = _NO_KEYS.keys
         # Of a token that has no signature nearly nothing may be kept: what is kept of it is nearly the token.
-        cut = 1
-        if signed is not None:
-            kind, source, keys = Verdict, signed.verdict.source, signed.verdict.keys
-            until = min(until, signed.verdict.until)
-            cut = length_to_keep(token)
-            weight += getsizeof(token[:cut])
+        known = token[:1]
+        if signed is None:
+            digest: bytes = fingerprint(token[1:]).digest()
+        else:
+            verdict, known = signed.verdict, b""
+            kind, source, keys, digest = Verdict, verdict.source, verdict.keys, verdict.digest
+            until = min(until, verdict.until)
         return kind(
             self.provider,
-            weight + FINGERPRINT_BYTES,
+            weight,
             kept,
             confirmation,
             now,
             until,
             source,
             keys,
-            fingerprint(token[cut:]).digest(),
+            digest,
             may_be_kept=now < until,
-            known=token[:cut],
+            known=known,
         )
 
     def _named(self, error: E) -> E:

@@ -9,7 +9,6 @@ token.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator
-from hmac import compare_digest
 from math import inf
 from sys import getsizeof
 from typing import Any, Protocol
@@ -37,7 +36,7 @@ from bearerguard._jose.hashing import sha256_of
 from bearerguard._jose.json_object import decode_json, decode_large_object, decode_part
 from bearerguard._jose.jws import Header
 from bearerguard._jose.key_set import KeyIndex, KeySet
-from bearerguard._limits import CONFIRMATION_BYTES, FINGERPRINT_BLOCK, FINGERPRINT_BYTES, VERDICT_BYTES
+from bearerguard._limits import CONFIRMATION_BYTES, FINGERPRINT_BLOCK, VERDICT_BYTES
 from bearerguard.errors import AuthError, InvalidToken, ProviderUnavailable
 from bearerguard.provider import Provider
 from bearerguard.token import REMEMBERED, Claims
@@ -52,8 +51,7 @@ class Verdict(Claims, gc=False):
         source: where the keys are.
         keys: the keys under which it was made.
         digest: the `fingerprint` of the token behind what is `known` of it; where nothing is, the SHA-256 of
-            what its `signature` is over.
-        signature: the signature, as long as nothing is known.
+            what is signed, and the `fingerprint` of the signature.
         read: the claims, where they were read only after the signature; until whoever decides takes them.
         may_be_kept: whether the same would be said again; not where another provider could not be asked.
         known: what may be kept of the token (`length_to_keep`), once it came a second time.
@@ -65,7 +63,6 @@ class Verdict(Claims, gc=False):
     source: KeySource
     keys: KeyIndex
     digest: bytes
-    signature: bytes = b""
     read: ClaimsSet | None = None
     may_be_kept: bool = True
     known: bytes = b""
@@ -78,42 +75,42 @@ class Verdict(Claims, gc=False):
 
     def is_of(self, raw: bytes) -> bool:
         """Whether it is the verdict of this token, to the byte."""
-        known, signature = self.known, self.signature
+        known = self.known
         if known:
             return raw.startswith(known) and fingerprint(raw[len(known) :]).digest() == self.digest
         signing_input, _, tail = raw.rpartition(b".")
         try:
-            # Each signature has one text. Who knows what is signed must not find it out byte by byte.
-            is_same = compare_digest(base64url.decode(tail), signature)
+            signature = base64url.decode(tail)  # of which there is one text
         except ValueError:
             return False
-        return is_same and sha256_of(signing_input) == self.digest
+        digest: bytes = sha256_of(signing_input) + fingerprint(signature).digest()
+        return digest == self.digest
 
     def know(self, raw: bytes) -> None:
         """Keep most of a token that came a second time: comparing is quicker than hashing.
 
-        From then on the signature is known by its hash, as what it is over was before. Both are never kept:
-        nobody who reads the memory of the process finds a token there.
+        Without the rest of its signature it is not a token: nobody who reads the memory could use it.
         """
         known = raw[: length_to_keep(raw)]
-        weight = getsizeof(known) + FINGERPRINT_BYTES - len(self.signature)
+        weight = getsizeof(known)
         if self.weight + weight <= REMEMBERED.half:
             digest: bytes = fingerprint(raw[len(known) :]).digest()
-            # A thread that finds some of the three changed, and not all, takes the token for a new one: the
-            # two hashes are not of the same length.
-            self.known, self.digest, self.signature = known, digest, b""
+            # A thread that finds one of the two already, and not the other, takes the token for a new one:
+            # what they are compared with is not of the same length.
+            self.known, self.digest = known, digest
             self.weight += weight
             REMEMBERED.weigh(weight)
 
 
 def length_to_keep(raw: bytes) -> int:
-    """Return how much of a JWT may be kept, and compared: all but its signature, and a quarter of a long one.
+    """Return how much of a JWT may be kept, and compared: all but its signature.
 
-    The other three quarters are as many characters as the signature has bytes: whole blocks of the hash.
+    Of a long signature the first characters as well, which would cost a block more of the hash: a quarter of
+    an RSA signature of 2,048 bits, less of a longer one.
     """
     signature = raw.rindex(b".") + 1
     length = len(raw) - signature
-    return signature + (length + 3) // 4 if length > FINGERPRINT_BLOCK else signature
+    return signature + length % FINGERPRINT_BLOCK if length > FINGERPRINT_BLOCK else signature
 
 
 Effect = (
@@ -279,14 +276,12 @@ class JwtVerifier(Struct, frozen=True):
         except AuthError as error:
             error.facts = facts_in(claims, self.provider, error.reason)
             raise
-        weight = VERDICT_BYTES + len(signature)
-        confirmation = None
+        weight, confirmation = VERDICT_BYTES, None
         if "cnf" in claims:
             confirmation = read_confirmation(claims["cnf"])
             weight += CONFIRMATION_BYTES
-        return Verdict(
-            self.provider, weight, None, confirmation, now, until, self.source, keys, digest, signature, read
-        )
+        digest += fingerprint(signature).digest()
+        return Verdict(self.provider, weight, None, confirmation, now, until, self.source, keys, digest, read)
 
 
 def facts_in(claims: ClaimsSet, provider: Provider, reason: str) -> dict[str, Any]:

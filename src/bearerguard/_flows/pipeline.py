@@ -132,7 +132,7 @@ class Pipeline:
             raise InvalidToken("too_large", "The token is too long.")
         now = self._clock()
         # Found by a piece of its signature, and then compared as a whole: byte by byte as far as it is known,
-        # and what is behind that by a hash that nobody can make collide (as `Verdict.is_of`, without the call).
+        # and what is behind that by a hash that nobody can make collide (as `Verdict.is_of` does).
         verdicts = self._verdicts
         piece = text[_PIECE]
         verdict = verdicts.young.get(piece)
@@ -409,7 +409,7 @@ def _of_nobody(issuer: Any, issuers: tuple[str | None, ...]) -> InvalidToken:
 
 def _issuer_in(raw: bytes) -> Any:
     """The issuer that a token names which was not read as a JWT, whatever is wrong with it; else None."""
-    if raw.count(b".") != 2:
+    if raw.count(b".") != 2 or not raw.isascii():
         return None
     try:
         return unread_issuer(base64url.decode(split(raw)[1]))
