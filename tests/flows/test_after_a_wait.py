@@ -56,6 +56,17 @@ def test_keys_that_are_fresh_are_not_refreshed() -> None:
     assert source.asked_ahead == []
 
 
+def test_keys_that_came_after_now_as_the_clock_was_set_back_meanwhile_are_used_and_refreshed() -> None:
+    source = StubSource()
+    server = admitting(source)
+    server.attempt(TOKEN, NOW)
+    source.publish(JWKS)
+    assert source.key_set is not None
+    source.key_set = replace(source.key_set, fetched_at=NOW + 1)
+    assert finished(server).subject == "user-1"
+    assert source.asked_ahead == [NOW]
+
+
 def test_of_a_token_that_comes_while_another_waits_only_the_issuer_is_read_before_the_wait() -> None:
     unreadable = ISSUER.sign(b'{"iss":"%s","sub":"\xff"}' % ISSUER.url.encode())
     source = StubSource()
