@@ -111,6 +111,17 @@ def test_keys_that_came_in_this_very_moment_are_not_refreshed() -> None:
     assert source.asked_ahead == []
 
 
+def test_keys_from_the_future_are_refreshed_for_a_token_from_memory_as_the_clock_was_set_back() -> None:
+    source = StubSource(JWKS)
+    server = admitting(source)
+    accepted(server.attempt(TOKEN, NOW))
+    assert source.key_set is not None
+    source.key_set = structs.replace(source.key_set, fetched_at=NOW + 10)
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+    accepted(server.attempt(TOKEN, NOW + 1))
+    assert source.asked_ahead == [NOW + 1]
+
+
 def test_a_token_from_memory_is_not_verified_again() -> None:
     source = StubSource(JWKS)
     server = admitting(source)
