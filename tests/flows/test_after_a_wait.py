@@ -121,6 +121,32 @@ def test_tokens_of_every_algorithm_and_size_are_accepted_and_remembered(
     assert accepted(server.attempt(token, NOW)).claims["parts"] == [[]] * parts
 
 
+def test_claims_that_were_read_after_the_wait_are_for_one_request_and_not_kept() -> None:
+    source = StubSource()
+    server = admitting(source)
+    server.attempt(ISSUER.token(parts=[[]] * 1000), NOW)
+    source.publish(JWKS)
+    token = finished(server)
+    [verdict] = server.pipeline._verdicts.young.values()
+    assert verdict.read is None
+    assert verdict.kept is None
+    assert len(token.claims["parts"]) == 1000
+    assert verdict.kept is None
+
+
+def test_a_token_is_remembered_again_under_the_keys_that_were_waited_for() -> None:
+    source = StubSource(JWKS)
+    server = admitting(source)
+    accepted(server.attempt(TOKEN, NOW))
+    source.publish(JWKS, refresh_at=NOW, usable_until=NOW)  # too old to be used
+    wanted(server.attempt(TOKEN, NOW))
+    source.publish(JWKS)
+    finished(server)
+    assert source.key_set is not None
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+    accepted(server.attempt(TOKEN, NOW))
+
+
 def test_a_key_under_another_name_is_not_tried() -> None:
     named = [{**key, "kid": f"another-{number}"} for number, key in enumerate(JWKS["keys"])]
     source = StubSource()
