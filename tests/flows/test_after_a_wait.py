@@ -56,6 +56,17 @@ def test_keys_that_are_fresh_are_not_refreshed() -> None:
     assert source.asked_ahead == []
 
 
+def test_keys_that_came_after_now_as_the_clock_was_set_back_meanwhile_are_used_and_refreshed() -> None:
+    source = StubSource()
+    server = admitting(source)
+    server.attempt(TOKEN, NOW)
+    source.publish(JWKS)
+    assert source.key_set is not None
+    source.key_set = replace(source.key_set, fetched_at=NOW + 1)
+    assert finished(server).subject == "user-1"
+    assert source.asked_ahead == [NOW]
+
+
 def test_of_a_token_that_comes_while_another_waits_only_the_issuer_is_read_before_the_wait() -> None:
     unreadable = ISSUER.sign(b'{"iss":"%s","sub":"\xff"}' % ISSUER.url.encode())
     source = StubSource()
@@ -108,6 +119,32 @@ def test_tokens_of_every_algorithm_and_size_are_accepted_and_remembered(
     assert source.key_set is not None
     source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
     assert accepted(server.attempt(token, NOW)).claims["parts"] == [[]] * parts
+
+
+def test_claims_that_were_read_after_the_wait_are_for_one_request_and_not_kept() -> None:
+    source = StubSource()
+    server = admitting(source)
+    server.attempt(ISSUER.token(parts=[[]] * 1000), NOW)
+    source.publish(JWKS)
+    token = finished(server)
+    [verdict] = server.pipeline._verdicts.young.values()
+    assert verdict.read is None
+    assert verdict.kept is None
+    assert len(token.claims["parts"]) == 1000
+    assert verdict.kept is None
+
+
+def test_a_token_is_remembered_again_under_the_keys_that_were_waited_for() -> None:
+    source = StubSource(JWKS)
+    server = admitting(source)
+    accepted(server.attempt(TOKEN, NOW))
+    source.publish(JWKS, refresh_at=NOW, usable_until=NOW)  # too old to be used
+    wanted(server.attempt(TOKEN, NOW))
+    source.publish(JWKS)
+    finished(server)
+    assert source.key_set is not None
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+    accepted(server.attempt(TOKEN, NOW))
 
 
 def test_a_key_under_another_name_is_not_tried() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import Any
 
 import pytest
@@ -164,6 +165,29 @@ def test_c8_what_is_remembered_ends_by_the_clock_of_the_server_with_nobody_to_ti
     assert server.asked == ["login", "login"]
 
 
+@pytest.mark.parametrize("said", [active(exp=NOW), active(exp=NOW - 5), Answered(active(), NOW - 30)])
+def test_an_answer_that_holds_no_longer_when_it_comes_is_not_kept(said: Any) -> None:
+    server = Server(provider(), login=said)
+    server.admit()
+    assert len(server.pipeline._verdicts) == 0
+
+
+@pytest.mark.parametrize("later", [-5, 30, 40])
+def test_an_answer_takes_the_place_of_one_that_does_not_hold(later: int) -> None:
+    server = Server(provider())
+    for seconds in (0, later, later + 1):
+        server.admit(now=NOW + seconds)
+    assert server.asked == ["login", "login"]
+
+
+def test_of_two_tokens_that_end_alike_the_one_that_came_last_is_remembered() -> None:
+    server = Server(provider())
+    for token in (OPAQUE, b"another" + OPAQUE):
+        for _ in range(2):
+            server.admit(token)
+    assert server.asked == ["login", "login"]
+
+
 @pytest.mark.parametrize("token", [b"short", b"x", OPAQUE, b"a" * 5000, FOREIGN.encode()])
 def test_a_token_of_any_length_is_found_again_and_no_other_is_taken_for_it(token: bytes) -> None:
     server = Server(provider())
@@ -205,6 +229,17 @@ def test_a_verdict_weighs_all_that_is_kept_of_an_answer(more: dict[str, Any]) ->
     assert verdict.weight == VERDICT_BYTES + weight_of_kept(verdict)
 
 
+def test_a_jwt_that_was_verified_too_is_known_by_hashes_at_first_and_weighed() -> None:
+    server = Server(provider(jwts="verify_then_ask"), login=active(sub="user-1", exp=None))
+    for known in (b"", TOKEN[: TOKEN.rindex(".") + 1].encode()):
+        server.admit(TOKEN)
+        [verdict] = server.pipeline._verdicts.young.values()
+        assert verdict.known == known
+        more = getsizeof(known) if known else 0
+        assert verdict.weight == VERDICT_BYTES + weight_of_kept(verdict) + more
+    assert len(server.asked) == 1
+
+
 def test_what_is_remembered_of_answers_counts_for_the_bound_of_all_tokens() -> None:
     limit_verdict_memory(0)
     try:
@@ -225,7 +260,7 @@ def test_who_waited_together_remembers_one_answer() -> None:
     kept: set[int] = set()
     for number, stages in enumerate(waiting):
         assert not isinstance(stages, AccessToken)
-        server.now = NOW + number
+        server.now = NOW + number // 2  # two in one moment, and one later
         with pytest.raises(StopIteration) as stop:
             stages.send(Answered(active()))
         assert stop.value.value.subject == "ada"

@@ -306,6 +306,15 @@ def test_a_remembered_token_waits_to_hear_in_the_very_second_in_which_the_list_e
         assert server.ear.asked == asked
 
 
+def test_a_remembered_token_waits_to_hear_where_the_clock_was_set_back_behind_what_was_heard() -> None:
+    server = Server()
+    server.admit()
+    server.list.since = NOW + 10
+    for server.now, asked in ((NOW + 10, 0), (NOW + 1, 1)):
+        server.admit()
+        assert server.ear.asked == asked
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_was_revoked_is_heard_first_where_it_is_not_known(times: int) -> None:
     server = Server()

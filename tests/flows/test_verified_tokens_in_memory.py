@@ -111,6 +111,17 @@ def test_keys_that_came_in_this_very_moment_are_not_refreshed() -> None:
     assert source.asked_ahead == []
 
 
+def test_keys_from_the_future_are_refreshed_for_a_token_from_memory_as_the_clock_was_set_back() -> None:
+    source = StubSource(JWKS)
+    server = admitting(source)
+    accepted(server.attempt(TOKEN, NOW))
+    assert source.key_set is not None
+    source.key_set = structs.replace(source.key_set, fetched_at=NOW + 10)
+    source.key_set.keys.named.clear()  # verified again, it would be of an unknown key
+    accepted(server.attempt(TOKEN, NOW + 1))
+    assert source.asked_ahead == [NOW + 1]
+
+
 def test_a_token_from_memory_is_not_verified_again() -> None:
     source = StubSource(JWKS)
     server = admitting(source)
@@ -321,6 +332,59 @@ def test_a_token_is_another_one_where_one_character_of_any_part_is_another(issue
     for _ in range(3):
         accepted(server.attempt(token, NOW))
         assert not [other for other in others if is_accepted(server, other)]
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("issuer", [ISSUER, RSA])
+def test_a_token_whose_signature_cannot_be_read_is_not_taken_for_a_remembered_one(
+    issuer: Issuer, times: int
+) -> None:
+    server = admitting(StubSource(issuer.jwks()))
+    token = issuer.token().encode()
+    for _ in range(times):
+        accepted(server.attempt(token, NOW))
+    for signing_input in (token, issuer.token(sub="eve").encode()):
+        for wrong in (b"?", b"+", b"=", b"\xe9"):
+            head = signing_input.rpartition(b".")[0]
+            tail = token.rpartition(b".")[2]
+            assert refusal(server, head + b"." + wrong + tail[1:]).reason == "malformed"
+            assert refusal(server, head + b"." + wrong + tail).reason == "malformed"
+
+
+@pytest.mark.parametrize("issuer", [ISSUER, RSA])
+def test_a_verdict_is_of_its_token_to_the_byte_before_that_is_known_and_after(issuer: Issuer) -> None:
+    server = admitting(StubSource(issuer.jwks()))
+    token = issuer.token().encode()
+    for is_known in (False, True):
+        accepted(server.attempt(token, NOW))
+        [verdict] = server.pipeline._verdicts.young.values()
+        assert bool(verdict.known) is is_known
+        assert verdict.is_of(token)
+        for place in range(len(token)):
+            other = b"B" if token[place : place + 1] == b"A" else b"A"
+            assert not verdict.is_of(token[:place] + other + token[place + 1 :])
+            assert not verdict.is_of(token[:place] + b"?" + token[place + 1 :])
+        for other in (b"", b"A" + token, token + b"A", token[1:], token[:-1]):
+            assert not verdict.is_of(other)
+
+
+def test_what_is_kept_of_tokens_that_came_twice_stays_within_the_bound() -> None:
+    limit = 100_000
+    limit_verdict_memory(limit)
+    try:
+        server = admitting(StubSource(JWKS))
+        for number in range(100):
+            token = ISSUER.token(padding="x" * 2000, number=number)
+            for _ in range(2):
+                accepted(server.attempt(token, NOW))
+            generations = server.pipeline._verdicts
+            kept = [*generations.young.values(), *generations.old.values()]
+            assert any(verdict.known for verdict in kept)
+            weights = [verdict.weight for verdict in kept]
+            # Each of the two generations ends when so much has come, and may have one more by then.
+            assert sum(weights) <= limit + 2 * (FORGOTTEN_BYTES_AT_ONCE + max(weights))
+    finally:
+        limit_verdict_memory(VERDICT_MEMORY_BYTES)
 
 
 def is_accepted(server: Admitting, token: bytes) -> bool:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from bearerguard._jose.algorithms import ALGORITHMS, PublicKey, Verify, bind, fitting
+from bearerguard._jose.algorithms import ALGORITHMS, PublicKey, Verify, _ecdsa_by, bind, fitting
 from bearerguard.testing import SigningKey, signing_key
 
 KEYS = {key_type: signing_key(key_type) for key_type in ("RSA", "P-256", "P-384", "P-521", "Ed25519", "oct")}
@@ -155,6 +155,42 @@ def test_both_names_of_ed25519_mean_the_same_check() -> None:
     assert isinstance(key, Ed25519PublicKey)
     signature = KEYS["Ed25519"].sign("EdDSA", MESSAGE)
     assert all(verify(signature, MESSAGE) for verify in fitting("OKP", "Ed25519", key).values())
+
+
+each_elliptic = pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
+
+
+@each_elliptic
+def test_each_number_of_an_elliptic_signature_has_its_whole_length_and_no_more(alg: str) -> None:
+    """Else two texts would be one token (RFC 7518, section 3.4)."""
+    verify, key = verify_of(alg), key_of(alg)
+    signatures = (key.sign(alg, MESSAGE) for _ in range(20_000))
+    half = len(key.sign(alg, MESSAGE)) // 2
+    signature = next(one for one in signatures if one[half] == 0)  # so begins the second number
+    assert verify(signature, MESSAGE)
+    assert not verify(signature[:half] + signature[half + 1 :], MESSAGE)
+    assert not verify(signature[:half] + b"\0" + signature[half:], MESSAGE)
+    assert not verify(b"\0" + signature, MESSAGE)
+    assert not verify(signature + b"\0", MESSAGE)
+
+
+@each_elliptic
+def test_a_number_that_no_elliptic_signature_has_is_not_even_shown_to_the_key(alg: str) -> None:
+    key = key_of(alg).private
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    order, size = key.curve.group_order, (key.curve.key_size + 7) // 8
+    shown: list[bytes] = []
+
+    def is_refused(r: int, s: int) -> bool:
+        before = len(shown)
+        signature = r.to_bytes(size, "big") + s.to_bytes(size, "big")
+        is_taken = _ecdsa_by(alg)(lambda text, *_: shown.append(text), signature, MESSAGE)
+        assert is_taken is (len(shown) > before)
+        return not is_taken
+
+    last = order - 1
+    assert not [numbers for numbers in ((1, 1), (1, last), (last, 1), (last, last)) if is_refused(*numbers)]
+    assert all(is_refused(number, 1) and is_refused(1, number) for number in (0, order, order + 1))
 
 
 def test_a_signature_without_the_zero_that_it_begins_with_is_another_signature() -> None:

@@ -8,7 +8,7 @@ import pytest
 from bearerguard._jose import base64url
 from bearerguard._jose.jose_error import JoseError
 from bearerguard._jose.jws import Header, media_type, parse_header
-from bearerguard._limits import MAX_KID_CHARACTERS
+from bearerguard._limits import MAX_CACHED_HEADER_BYTES, MAX_KID_CHARACTERS
 
 
 def segment(**members: Any) -> bytes:
@@ -85,6 +85,16 @@ def test_a_token_inside_a_token_is_refused(value: Any) -> None:
 
 def test_another_content_type_is_left_alone() -> None:
     assert parse_header(segment(alg="RS256", cty="json")).alg == "RS256"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_header_may_have_many_brackets_up_to_the_length_that_is_remembered(more: int) -> None:
+    text = json.dumps({"alg": "RS256", "note": "[" * 500}).encode()
+    text += b" " * (MAX_CACHED_HEADER_BYTES + more - len(text))
+    if more:
+        assert reason_of(base64url.encode(text)) == "malformed"
+    else:
+        assert parse_header(base64url.encode(text)) == Header("RS256", None, None)
 
 
 def test_a_short_header_may_have_many_brackets_and_a_long_one_may_not() -> None:

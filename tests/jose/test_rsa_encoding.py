@@ -148,11 +148,15 @@ def test_a_signature_that_begins_with_a_zero_keeps_it() -> None:
 def test_keys_of_other_sizes_and_exponents_verify_what_they_signed(exponent: int, bits: int) -> None:
     private = generate_private_key(exponent, bits)
     assert private.key_size == bits
-    verify = bind(ALGORITHMS["RS256"], private.public_key())
-    signature = private.sign(MESSAGE, padding.PKCS1v15(), ALGORITHMS["RS256"].hash)
-    assert verify(signature, MESSAGE)
-    for other in (signature[1:], signature[:-1], b"\x00" + signature, signature + b"\x00"):
-        assert not verify(other, MESSAGE)
+    sha = ALGORITHMS["RS256"].hash
+    pss = padding.PSS(mgf=padding.MGF1(sha), salt_length=sha.digest_size)
+    forms: dict[str, padding.AsymmetricPadding] = {"RS256": padding.PKCS1v15(), "PS256": pss}
+    for alg, form in forms.items():
+        verify = bind(ALGORITHMS[alg], private.public_key())
+        signature = private.sign(MESSAGE, form, sha)
+        assert verify(signature, MESSAGE)
+        for other in (signature[1:], signature[:-1], b"\x00" + signature, signature + b"\x00"):
+            assert not verify(other, MESSAGE)
 
 
 @pytest.mark.parametrize("alg", ["RS256", "RS384", "RS512"])

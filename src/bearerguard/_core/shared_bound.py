@@ -27,7 +27,9 @@ E = TypeVar("E", bound=Weighed)
 
 
 class SharedBound:
-    """The bound. Twice what it calls a half is never exceeded: the younger generations and all that is older.
+    """The bound: twice what it calls a half, for the younger generations and all that is older.
+
+    It is looked at when `FORGOTTEN_BYTES_AT_ONCE` have come, so by that, and by one entry, it may be exceeded.
 
     Args:
         limit: bytes.
