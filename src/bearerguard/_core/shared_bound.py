@@ -29,7 +29,7 @@ E = TypeVar("E", bound=Weighed)
 class SharedBound:
     """The bound: twice what it calls a half, for the younger generations and all that is older.
 
-    It is looked at when `FORGOTTEN_BYTES_AT_ONCE` have come, so by that, and by one entry, it may be exceeded.
+    It is looked at when `FORGOTTEN_BYTES_AT_ONCE` have come: by so much, and one entry, it may be exceeded.
 
     Args:
         limit: bytes.
