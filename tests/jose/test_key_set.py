@@ -11,7 +11,7 @@ from bearerguard._jose.key_set import KeyIndex, KeySet, dated, lifetime_of
 
 def key(kid: str | None, *algs: str, thumbprint: str = "") -> VerificationKey:
     """A key that is known by the verify functions it has: one of its own for each algorithm."""
-    verifiers = {alg: (lambda _signature, _input, _hashed=None, /: False) for alg in algs}
+    verifiers = {alg: (lambda _signature, _input, _sha256=None, /: False) for alg in algs}
     return VerificationKey(kid, verifiers, {}, thumbprint)
 
 

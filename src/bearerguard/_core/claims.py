@@ -46,6 +46,7 @@ def compose_checks(  # noqa: C901 - counts the branches of `check` as its own
     accepted = None if audiences is None else frozenset(audiences)
     required = tuple(dict.fromkeys(required))
     has_client = "client_id" in required
+    # What is looked at before, its absence included, is not looked for again.
     missed_before = {"exp"} if accepted is None else {"exp", audience_claim}
     present = tuple(name for name in required if name not in missed_before)
     fixed = tuple(required_values.items())
