@@ -23,7 +23,7 @@ from bench.targets import KIND_HEADING, ROW_HEADING, Counts, Found, kind_cells, 
 
 OUT = environments.BUILD / "instructions"
 JSON = environments.ROOT / "build" / "instructions.json"
-WARM, COUNT, TURNS = 32, 64, 3
+WARM, COUNT, TURNS = 32, 64, 6
 POOL = WARM + COUNT
 SERVED = ("bare", "signature", "bearerguard")
 

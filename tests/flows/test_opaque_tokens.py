@@ -855,7 +855,7 @@ def test_a_verdict_about_a_bound_token_keeps_what_it_is_bound_to_and_weighs_more
     server.refusal()
     [verdict] = server.pipeline._verdicts.young.values()
     assert verdict.confirmation == Confirmation(CNF["jkt"])
-    assert verdict.weight == (VERDICT_BYTES + weight_of_kept(verdict) + CONFIRMATION_BYTES)
+    assert verdict.weight == VERDICT_BYTES + weight_of_kept(verdict) + CONFIRMATION_BYTES
 
 
 def test_p17_a_confirmation_of_null_is_none() -> None:

@@ -255,7 +255,7 @@ class JwtVerifier(Struct, frozen=True):
             raise unavailable(retry_after)
         raise _not_signed(keys, alg, kid)
 
-    def _verdict(  # noqa: PLR0917 - as `decide`
+    def _verdict(  # noqa: PLR0917 - parts of a token: an object of them would be made for each new one
         self,
         claims: ClaimsSet | None,
         payload: bytes,

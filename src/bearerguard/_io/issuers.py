@@ -12,7 +12,11 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
+
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import RunVar
 
 from bearerguard._core.first_fetches import FirstFetches
 from bearerguard._core.proven_first import ProvenFirst
@@ -34,9 +38,6 @@ from bearerguard._limits import (
 from bearerguard.errors import ConfigurationError
 from bearerguard.observe import logger, warn_once
 from bearerguard.provider import Provider
-
-if TYPE_CHECKING:
-    import anyio
 
 Answer = bool | Provider | None
 Function = Callable[[str], Answer | Awaitable[Answer]]
@@ -77,7 +78,7 @@ class Issuers:
         self._first_fetches = FirstFetches(ISSUERS_AT_ONCE, ISSUERS_A_MINUTE)
         self._made: weakref.WeakSet[Provider] = weakref.WeakSet()
         self._is_async = _is_async(function)
-        self._threads: Any = None
+        self._threads = RunVar[anyio.CapacityLimiter](f"bearerguard issuers {id(self)}")
 
     # -- asked by the pipeline -----------------------------------------------------------------------
 
@@ -114,14 +115,12 @@ class Issuers:
 
     async def resolve_async(self, issuer: str) -> Resolution:
         """The same for a task of any event loop: an async function runs there, any other in a thread."""
-        import anyio.to_thread  # noqa: PLC0415 - a server without an event loop needs none
-
         answer: Any
         try:
             if self._is_async:
                 answer = await cast("Awaitable[Answer]", self._function(issuer))
             else:
-                limiter = self._limiter(anyio)
+                limiter = self._limiter()
                 function: Callable[[str], Any] = self._function
                 answer = await anyio.to_thread.run_sync(
                     function, issuer, limiter=limiter, abandon_on_cancel=True
@@ -129,22 +128,18 @@ class Issuers:
                 if inspect.isawaitable(answer):
                     answer = await answer
             # A provider that it returns may be one whose keys cannot be fetched: that is found out here.
-            return await anyio.to_thread.run_sync(self._settle, issuer, answer, limiter=self._limiter(anyio))
+            return await anyio.to_thread.run_sync(self._settle, issuer, answer, limiter=self._limiter())
         except Exception as problem:  # noqa: BLE001 - whatever a function of the program raises
             return self._without_answer(issuer, problem)
 
-    def _limiter(self, library: Any) -> anyio.CapacityLimiter:
+    def _limiter(self) -> anyio.CapacityLimiter:
         """One for each event loop: threads that wait for a slow function are not those of the application."""
-        from anyio.lowlevel import RunVar  # noqa: PLC0415 - as above
-
-        if self._threads is None:
-            self._threads = RunVar(f"bearerguard issuers {id(self)}")
         try:
-            limiter = self._threads.get()
+            return self._threads.get()
         except LookupError:
-            limiter = library.CapacityLimiter(ISSUER_THREADS)
+            limiter = anyio.CapacityLimiter(ISSUER_THREADS)
             self._threads.set(limiter)
-        return cast("anyio.CapacityLimiter", limiter)
+            return limiter
 
     # -- what its answers mean -----------------------------------------------------------------------
 
